@@ -673,16 +673,26 @@ def test_torch_does_not_speak_to_its_own_developers(recwarn: pytest.WarningsReco
 
 
 def test_a_loss_of_its_own_takes_whatever_the_model_returns(
-    folder: Path, run: Run, capsys: pytest.CaptureFixture[str]
+    folder: Path, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("recommend", "--model", "net.py:Pair", "--data", "table.csv", "--epochs", 40)
     assert "got tuple; give a loss of your own" in run.refused(*arguments)
     done = run(*arguments, "--loss", "net.py:first", "--emit", "torch")
     assert done.code == 0, done.err
+    monkeypatch.setattr("sys.argv", ["train.py"])
     exec(compile(done.out, "train.py", "exec"), {"__name__": "__main__"})
     told = dict(re.findall(r"^(training|held-out) loss: ([\d.]+)$", capsys.readouterr().out, flags=re.M))
     assert float(told["training"]) < 0.3
     assert float(told["held-out"]) < 0.4
+    monkeypatch.setattr("sys.argv", ["train.py", "table.csv"])
+    with pytest.raises(SystemExit, match=r"^error: table\.csv is not predicted") as refused:
+        exec(compile(done.out, "train.py", "exec"), {"__name__": "__main__"})
+    assert "\n" not in str(refused.value)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    last = '    print(len(model(inputs(data.like("table.csv")).to(DEVICE))[0]), "rows")\n'
+    exec(compile(done.out + last, "train.py", "exec"), {"__name__": "__main__"})
+    assert re.search(r"^\d+ rows$", capsys.readouterr().out, flags=re.M)
 
 
 @pytest.mark.parametrize(
