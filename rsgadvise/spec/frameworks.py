@@ -202,7 +202,7 @@ def _spec(
 
 # A Sequential of torch or keras: one reading of both, in turn a layer and its units.
 
-FIX = "recommend(model=...) and --model take any torch.nn.Module"
+FIX = "recommend(model=...) and --model take any torch.nn.Module, and none of keras: write it in torch"
 
 LOSSES = {
     "": ("cross_entropy", "binary_cross_entropy", "squared_linear"),

@@ -195,7 +195,9 @@ def test_what_is_no_network_of_a_spec(nn: Any) -> None:
 
     names = "GELU, LeakyReLU, ReLU, SiLU, Sigmoid, Softplus, Tanh"
     units = f"model[1]: must be the end, or units after a Linear as a spec has them ({names}); got "
-    other = "; recommend(model=...) and --model take any torch.nn.Module"
+    other = (
+        "; recommend(model=...) and --model take any torch.nn.Module, and none of keras: write it in torch"
+    )
     assert silent(two(nn.ReLU(inplace=True))).network.activation == "relu"
     for module, shown in (
         (nn.ELU(), "'ELU'"),
@@ -536,7 +538,9 @@ def test_what_keras_has_and_a_spec_has_not(keras: Any) -> None:
         (layers.PReLU(), "PReLU"),
         (partial(activations.gelu, approximate=True), "partial"),
     ):
-        assert f"{wanted}; got '{shown}'" in refused(dense(keras, given, "sigmoid"))
+        said = refused(dense(keras, given, "sigmoid"))
+        assert f"{wanted}; got '{shown}'" in said
+        assert said.endswith("torch.nn.Module, and none of keras: write it in torch")
     assert "model.layers[1]: must be the end, or units" in refused(dense(keras, None, "sigmoid"))
 
     def relu(x: Any) -> Any:
