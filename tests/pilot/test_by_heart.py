@@ -41,8 +41,9 @@ def test_what_is_learnt_by_heart_is_advised_and_said(coins: Path, run: Run) -> N
     assert "It learns its rows by heart: of rows held out the loss was" in told
     assert "Next: rsgadvise recommend" in told
     assert "say nothing of the target" not in told
+    masks = "--set", "training.keep_prob=null"
     assert "with dropout without masks, on rows held out" in run.words(
-        "recommend", coins, *options, "--details"
+        "recommend", coins, *options, *masks, "--details"
     )
 
 
