@@ -19,7 +19,6 @@ from xml.etree import ElementTree
 import pytest
 from conftest import Run
 from documents import LENGTHS, SAMPLES, chart, raced
-from PIL import Image
 
 from rsgadvise.errors import DataError, UsageError
 from rsgadvise.show.plot.drawing import draw
@@ -27,6 +26,7 @@ from rsgadvise.show.plot.figure import GROUPS, ROLES
 from rsgadvise.show.plot.terminal import render
 
 pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'rsgadvise[plot]'")
+Image = pytest.importorskip("PIL.Image")  # which comes with it
 
 SVG = "{http://www.w3.org/2000/svg}"
 
