@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -134,6 +135,26 @@ def present(value: T | None) -> T:
     """A value that must be there."""
     assert value is not None
     return value
+
+
+_LAYERS = {"single_layer": "[6, 3]", "autoencoder": "[6, 4]", "multilayer": "[6, 5, 3]"}
+
+
+def small_spec(folder: Path, kind: str, data: str = "data: {file: data.npz}\n", box: float = 2.0) -> Path:
+    """A network of a kind on 200 rows, whose file lies beside it; bare.npy has the inputs alone."""
+    rng = np.random.default_rng(0)
+    x = rng.random((200, 6))
+    y = np.argmax((x - 0.5) @ rng.standard_normal((6, 3)), axis=1)
+    np.savez(folder / "data.npz", x=x, y=y)
+    np.save(folder / "bare.npy", x)
+    bound = "" if kind == "single_layer" else f", weight_bound: {box}"
+    keep = "" if kind == "single_layer" else ", keep_prob: 1.0"
+    path = folder / f"{kind}.yaml"
+    path.write_text(
+        f"network: {{kind: {kind}, layers: {_LAYERS[kind]}{bound}}}\n{data}"
+        f"training: {{iterations: 4000{keep}}}\nsearch: {{batch_size: [16]}}\n"
+    )
+    return path
 
 
 def strict(text: str) -> dict[str, Any]:

@@ -357,13 +357,9 @@ class DataOptions:
 
 
 AboutData = Annotated[DataOptions, Group(DataOptions)]
-AboutReading = Annotated[
-    DataOptions,
-    Group(
-        DataOptions,
-        ("target", "array", "exclude", "categories", "missing", "target_kind", "table", "scaling"),
-    ),
-]
+READ_BY = ("target", "array", "exclude", "categories", "missing", "target_kind", "table", "scaling")
+"""Keys of `data` that have options of their own."""
+AboutReading = Annotated[DataOptions, Group(DataOptions, READ_BY)]
 """Those of reading it alone."""
 
 

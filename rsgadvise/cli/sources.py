@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rsgadvise.cli.options import AUTO_BATCH, DataOptions
+from rsgadvise.cli.options import AUTO_BATCH, READ_BY, DataOptions
 from rsgadvise.cli.output import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
 from rsgadvise.errors import DataError, HypothesisError, UsageError
@@ -394,16 +394,17 @@ def _from_data(
     optimizer_named(options.optimizer)
     if options.batch_size == AUTO_BATCH:
         raise UsageError("--batch-size auto goes with --model; leave it out, and batch sizes are raced")
+    keys = {text: re.split(r"[=\[]", text)[0].strip() for text in overrides}
+    planned = False
+    for text, key in keys.items():
+        section, _, name = key.partition(".")
+        if section == "data" and (option := _OPTIONS.get(name.partition(".")[0])):
+            raise UsageError(f"--set {text} goes with a spec; got {path}, a data file; write {option}")
+        planned |= section == "target" and not text.endswith("=null")
     source, reading, notes = opened(
         path, options, targeted=not kind.tied, otherwise="--kind autoencoder, which needs none"
     )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
-    said = {re.split(r"[=\[]", text)[0].strip() for text in overrides}
-    for text in overrides:
-        section, _, key = re.split(r"[=\[]", text)[0].strip().partition(".")
-        if section == "data" and (option := _OPTIONS.get(key.partition(".")[0])):
-            raise UsageError(f"--set {text} goes with a spec; got {path}, a data file; write {option}")
-    planned = any(re.match(r"\s*target\b", text) and not text.endswith("=null") for text in overrides)
     if planned and constants in ("", AUTO):
         constants = "certified"  # a plan that meets a target rests on a theorem
     usual = usual_for(kind, statistics, constants)
@@ -427,7 +428,7 @@ def _from_data(
     ]
     name = str(save) if save else f"<{path.name or path.resolve().name}>"
     loaded = parse_spec("\n".join(lines) + "\n", file=name, overrides=overrides)
-    said |= {f"training.{key}" for key in fixed}
+    said = {*keys.values(), *(f"training.{key}" for key in fixed)}
     notes += _assumed(usual, said, one_layer=one_layer)
     if options.epochs is None and not any(each.startswith("budget") for each in said):
         notes.append(f"Assumed: at most {epochs:,g} epochs; --epochs says otherwise.")
@@ -435,8 +436,7 @@ def _from_data(
     return Loaded(loaded, statistics, values, tuple(about), tuple(notes), from_data=True)
 
 
-_READ_BY = "target", "array", "exclude", "categories", "missing", "target_kind", "table", "scaling"
-_OPTIONS = {key: f"--{key.replace('_', '-')} instead" for key in _READ_BY} | {
+_OPTIONS = {key: f"--{key.replace('_', '-')} instead" for key in READ_BY} | {
     "file": "the file to read in its place",
     "": "options such as --target instead",
 }

@@ -19,6 +19,7 @@ from rsgadvise.records import dataclass
 
 ScalingChoice = Literal["auto", "none", "minmax", "robust", "standard"]
 RealTargets = Literal["none", "divide by 255", "min-max per column", "min-max per column of logarithms"]
+Targets = Literal["one-hot", "0 and 1", "0 and 1 per column", RealTargets]
 LOGARITHMS: RealTargets = "min-max per column of logarithms"
 ScalingKind = Literal[
     "none",
@@ -87,7 +88,7 @@ class DataStatistics:
     samples: int
     input_dim: int
     output_dim: int | None
-    target_encoding: Literal["one-hot", "0 and 1", "0 and 1 per column"] | RealTargets | None
+    target_encoding: Targets | None
     scaling: ScalingKind
     passes: int
     rows_skipped: int

@@ -6,12 +6,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.data.scaling import LOGARITHMS, RealTargets
+from rsgadvise.data.scaling import LOGARITHMS, Targets
 from rsgadvise.data.stream import Array, TargetKind
 from rsgadvise.errors import DataError
 from rsgadvise.records import dataclass
@@ -22,8 +22,6 @@ _MAX_ENCODED_BYTES = 1 << 32
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 _TAIL = 0.1  # of a range: where the mean of values with a long tail lies, at most
-
-Kind = Literal["one-hot", "0 and 1", "0 and 1 per column", RealTargets]
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class TargetEncoding:
         notes: what a user should know of how they were taken.
     """
 
-    kind: Kind
+    kind: Targets
     dim: int
     classes: Array | None = None
     low: NDArray[np.float64] | None = None

@@ -7,34 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run, strict
+from conftest import Run, small_spec, strict
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
 KINDS = ["single_layer", "autoencoder", "multilayer"]
-LAYERS = {"single_layer": "[6, 3]", "autoencoder": "[6, 4]", "multilayer": "[6, 5, 3]"}
 PILOT = ("--pilot", "0.3", "--constants", "calibrated")
-
-
-def written(folder: Path, kind: str, data: str = "data: {file: data.npz}\n", box: float = 2.0) -> Path:
-    rng = np.random.default_rng(0)
-    x = rng.random((200, 6))
-    y = np.argmax((x - 0.5) @ rng.standard_normal((6, 3)), axis=1)
-    np.savez(folder / "data.npz", x=x, y=y)
-    np.save(folder / "bare.npy", x)
-    bound = "" if kind == "single_layer" else f", weight_bound: {box}"
-    keep = "" if kind == "single_layer" else ", keep_prob: 1.0"
-    path = folder / f"{kind}.yaml"
-    path.write_text(
-        f"network: {{kind: {kind}, layers: {LAYERS[kind]}{bound}}}\n{data}"
-        f"training: {{iterations: 4000{keep}}}\nsearch: {{batch_size: [16]}}\n"
-    )
-    return path
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pilot_json(run: Run, tmp_path: Path, kind: str) -> None:
-    result = run("recommend", "--details", written(tmp_path, kind), *PILOT, "-f", "json", "-q")
+    result = run("recommend", "--details", small_spec(tmp_path, kind), *PILOT, "-f", "json", "-q")
     assert (result.code, result.err) == (0, "")
     document = strict(result.out)
     assert document["schema"] == "rsgadvise.recommend/1"
@@ -54,16 +37,18 @@ def test_pilot_json(run: Run, tmp_path: Path, kind: str) -> None:
     assert not any(row["proven"] for row in document["recommendations"])
     assert pilot["held_out_rows"] == 40
     assert (pilot["held_out_error"] is None) == (kind == "autoencoder")
-    again = run("recommend", "--details", written(tmp_path, kind), *PILOT, "-f", "json", "-q")
+    again = run("recommend", "--details", small_spec(tmp_path, kind), *PILOT, "-f", "json", "-q")
     assert again.out == result.out
-    other = run("recommend", "--details", written(tmp_path, kind), *PILOT, "-f", "json", "-q", "--seed", "1")
+    other = run(
+        "recommend", "--details", small_spec(tmp_path, kind), *PILOT, "-f", "json", "-q", "--seed", "1"
+    )
     assert strict(other.out)["pilot"]["seed"] == 1
     assert strict(other.out)["measured"] != document["measured"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_calibration_alone(run: Run, tmp_path: Path, kind: str) -> None:
-    path = written(tmp_path, kind)
+    path = small_spec(tmp_path, kind)
     document = run.document("recommend", "--details", path, "--constants", "calibrated", "-q")
     assert "pilot" not in document
     assert document["objective"] == "smallest loss score, which is no bound"
@@ -86,29 +71,37 @@ def test_without_data_it_says_where_they_are_named(
     run: Run, tmp_path: Path, options: tuple[str, ...], rule: str
 ) -> None:
     for section, place in (("", ":1:1"), ("data: {mean: 0.5, samples: 100}\n", ":2:1")):
-        path = written(tmp_path, "single_layer", section)
+        path = small_spec(tmp_path, "single_layer", section)
         result = run.refused("recommend", "--details", path, *options)
         assert result == f"error: {path}{place}: data.file: must be given, {rule}\n"
 
 
 def test_a_file_without_targets(run: Run, tmp_path: Path) -> None:
     assert "single_layer.yaml:2:1: data.target: must be given to train on bare.npy" in run.refused(
-        "recommend", "--details", written(tmp_path, "single_layer", "data: {file: bare.npy}\n"), *PILOT, "-q"
+        "recommend",
+        "--details",
+        small_spec(tmp_path, "single_layer", "data: {file: bare.npy}\n"),
+        *PILOT,
+        "-q",
     )
     tied = run(
-        "recommend", "--details", written(tmp_path, "autoencoder", "data: {file: bare.npy}\n"), *PILOT, "-q"
+        "recommend",
+        "--details",
+        small_spec(tmp_path, "autoencoder", "data: {file: bare.npy}\n"),
+        *PILOT,
+        "-q",
     )
     assert tied.code == 0
 
 
 @pytest.mark.parametrize("value", ["-1", "0.05", "nan", "100.1"])
 def test_pilots_outside_their_range(run: Run, tmp_path: Path, value: str) -> None:
-    result = run.refused("recommend", "--details", written(tmp_path, "single_layer"), "--pilot", value)
+    result = run.refused("recommend", "--details", small_spec(tmp_path, "single_layer"), "--pilot", value)
     assert result.startswith("error: --pilot must be 0, or from 0.1 to 100 trainings; got ")
 
 
 def test_no_pilot_needs_no_data(run: Run, tmp_path: Path) -> None:
-    path = written(tmp_path, "single_layer", "data: {mean: 0.5, samples: 100}\n")
+    path = small_spec(tmp_path, "single_layer", "data: {mean: 0.5, samples: 100}\n")
     plain = run("recommend", "--details", path, "-f", "json")
     assert plain.code == 0
     assert run("recommend", "--details", path, "-f", "json", "--pilot", "0").out == plain.out
@@ -116,7 +109,7 @@ def test_no_pilot_needs_no_data(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_winner_is_what_is_emitted(run: Run, tmp_path: Path) -> None:
-    path = written(tmp_path, "multilayer")
+    path = small_spec(tmp_path, "multilayer")
     raced = run.document("recommend", "--details", path, *PILOT, "-q")["recommendations"][0]
     plain = run.document("recommend", "--details", path, *PILOT[2:], "-q")["recommendations"][0]
     assert raced["stepsize"] != plain["stepsize"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, strict
 
 from rsgadvise.pilot.looking import Looks, look_along
 
@@ -29,11 +29,7 @@ def advice(run: Run, folder: Path, spec: dict[str, Any], *options: str, targets:
     result = run("recommend", "--details", "-", *options, "-f", "json", stdin=json.dumps(given))
     assert result.code in (0, 1), result.err
     assert result.err == ""
-
-    def refuse(word: str) -> None:
-        pytest.fail(f"{word} in JSON")
-
-    return json.loads(result.out, parse_constant=refuse)
+    return strict(result.out)
 
 
 PILOT = ("--constants", "calibrated", "--pilot")

@@ -8,19 +8,14 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, small_spec, strict
 from test_markup import read
 from test_page import check_page, commands
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
 Config = Callable[[str], Path]
-
-
-def refuse(name: str) -> None:
-    raise AssertionError(f"{name} in JSON")
 
 
 def test_the_same_date_gives_the_same_bytes(
@@ -46,7 +41,7 @@ def test_a_date_that_is_none_is_refused(
 
 def test_the_document_is_what_the_page_shows(run: Run, config: Config, tmp_path: Path) -> None:
     result = run("report", "-o", "-", config("paper_example"), "-f", "json", "--title", "  mine ")
-    document = json.loads(result.out, parse_constant=refuse)
+    document = strict(result.out)
     assert (result.code, result.err) == (0, "")
     assert document["schema"] == "rsgadvise.report/1"
     advice = run.document("recommend", config("paper_example"))
@@ -123,7 +118,6 @@ def test_a_data_file_stands_for_its_spec(run: Run, tmp_path: Path, monkeypatch: 
 # `report --constants calibrated` and `--pilot`: what was measured is on the page, as `recommend` has it.
 
 
-LAYERS = {"single_layer": "[6, 3]", "autoencoder": "[6, 4]", "multilayer": "[6, 5, 3]"}
 CALIBRATED = ("--constants", "calibrated")
 RACED = (*CALIBRATED, "--pilot", "0.3", "--seed", "2")
 
@@ -131,19 +125,7 @@ RACED = (*CALIBRATED, "--pilot", "0.3", "--seed", "2")
 @pytest.fixture
 def spec(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A small spec on data, of the kind that the test asks for."""
-    kind = getattr(request, "param", "multilayer")
-    rng = np.random.default_rng(0)
-    x = rng.random((200, 6))
-    y = np.argmax((x - 0.5) @ rng.standard_normal((6, 3)), axis=1)
-    np.savez(tmp_path / "data.npz", x=x, y=y)
-    box = "" if kind == "single_layer" else ", weight_bound: 2"
-    keep = "" if kind == "single_layer" else ", keep_prob: 1"
-    path = tmp_path / f"{kind}.yaml"
-    path.write_text(
-        f"network: {{kind: {kind}, layers: {LAYERS[kind]}{box}}}\ndata: {{file: data.npz}}\n"
-        f"training: {{iterations: 4000{keep}}}\nsearch: {{batch_size: [16]}}\n"
-    )
-    return path
+    return small_spec(tmp_path, getattr(request, "param", "multilayer"))
 
 
 @pytest.mark.parametrize(
