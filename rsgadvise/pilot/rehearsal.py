@@ -88,9 +88,10 @@ def rehearse(
     Trainings of all lengths are one until their stepsizes fall, from where each is taken to its own end.
     Best is the longest whose loss of rows held out is at most 1.1 times the least, of those with not surely
     more of them wrong than the longest has. Where the last two were both worse than that, the second more
-    than the first and with not surely fewer wrong than the best, longer ones are not trained: rows are learnt
-    by heart. Lengths below the fewest do not count. Where stepsizes are constant, and so oscillate, losses of
-    neighbouring lengths are averaged, and of the last two the better one stands for the end.
+    than the first and with not surely fewer wrong than the best, while the loss of rows trained on did not
+    rise, longer ones are not trained: rows are learnt by heart. Lengths below the fewest do not count. Where
+    stepsizes are constant, and so oscillate, losses of neighbouring lengths are averaged, and of the last two
+    the better one stands for the end.
 
     Args:
         arena: with rows held out, or that can be in turn: see `Arena.folds`.
@@ -124,7 +125,7 @@ def rehearse(
                 if arena.labelled:
                     wrong[place] += here.wrong(outputs[1], parts[1].targets) / replicas
             able = np.flatnonzero(lengths[: place + 1] >= fewest)
-            if stops and len(able) and _by_heart(others[able].mean(axis=1), wrong[able]):
+            if stops and len(able) and _by_heart(own[able], others[able].mean(axis=1), wrong[able]):
                 lengths, own, found = lengths[: place + 1], own[: place + 1], found[:, : place + 1]
                 break
         judged.append(found)
@@ -334,11 +335,15 @@ def _ends(
             )
 
 
-def _by_heart(losses: FloatArray, wrong: FloatArray) -> bool:
-    """Whether rows held out are past their best; see `_best`, of the lengths so far."""
+def _by_heart(own: FloatArray, losses: FloatArray, wrong: FloatArray) -> bool:
+    """Whether rows held out are past their best, of the lengths so far; see `_best`.
+
+    Not where `own`, losses of rows trained on, rose too: such steps are unstable.
+    """
     *_, before, last = np.inf, *losses
     best = int(np.argmin(losses))
-    return bool(last > before > _AS_GOOD * losses[best] and not _surely(wrong[best] - wrong[-1]))
+    past = last > before > _AS_GOOD * losses[best] and not _surely(wrong[best] - wrong[-1])
+    return bool(past and own[-1] <= own[best])
 
 
 def _surely(more: FloatArray) -> NDArray[np.bool_]:

@@ -156,9 +156,12 @@ def test_what_is_learnt_by_heart_is_not_trained_to_the_end(monkeypatch: pytest.M
 )
 def test_rows_that_come_out_right_all_the_same_are_trained_on(wrong: tuple[int, ...], stops: bool) -> None:
     each = (np.arange(100) < np.array(wrong)[:, None]).astype(float)
-    assert rehearsal._by_heart(np.array([1.0, 0.5, 0.6, 0.7]), each) == stops
-    assert not rehearsal._by_heart(np.array([1.0, 0.5, 0.6, 0.59]), each)
-    assert not rehearsal._by_heart(np.array([1.0, 0.5, 0.52, 0.7]), each)
+    own = np.array([1.0, 0.4, 0.2, 0.1])
+    assert rehearsal._by_heart(own, np.array([1.0, 0.5, 0.6, 0.7]), each) == stops
+    assert not rehearsal._by_heart(own, np.array([1.0, 0.5, 0.6, 0.59]), each)
+    assert not rehearsal._by_heart(own, np.array([1.0, 0.5, 0.52, 0.7]), each)
+    rises = np.array([1.0, 0.03, 0.2, 0.35])
+    assert not rehearsal._by_heart(rises, np.array([1.0, 0.5, 0.6, 0.7]), each), "unstable steps"
 
 
 # A table of which little can be learnt: the oracle is stochastic gradient descent in plain numpy.
