@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.advice.problems import is_there, parts_of
 from rsgadvise import recommend
 from rsgadvise.pilot.advising import cooldown_for
-from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.arena import Arena, Classes
 from rsgadvise.pilot.race import cooled_down
 from rsgadvise.pilot.tournament import loss_at, predictions
 from rsgadvise.spec import Spec
@@ -72,10 +72,10 @@ def _tested(arena: Arena, plan: Any, iterations: int, cooldown: float, aside: Da
         shot = cooled_down(
             setting, arena.start(key), (), streams, first=1, last=iterations, cooldown=cooldown
         )
-        wrong = arena.wrong(predictions(arena.network, shot.weights, aside.inputs), aside.targets)
-        found.append(
-            (loss_at(arena.network, shot.weights, aside), wrong.mean() if arena.labelled else np.nan)
-        )
+        outputs, wrong = predictions(arena.network, shot.weights, aside.inputs), np.nan
+        if isinstance(arena.judge, Classes):
+            wrong = arena.judge.errors(outputs, aside.targets).mean()
+        found.append((loss_at(arena.network, shot.weights, aside), wrong))
     return tuple(np.mean(found, axis=0).tolist())
 
 

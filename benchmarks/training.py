@@ -46,8 +46,8 @@ class _Case:
     def training(self, dtype: type[Any]) -> Training:
         """The run on random data."""
         rng, layers = np.random.default_rng(0), self.network.layers
-        data = Data(*(rng.random((_ROWS, width)).astype(dtype) for width in (layers[0], layers[-1])))
-        return Training(self.network, data, (0.1,) * (len(layers) - 1), self.batch_size)
+        x, y = (rng.random((_ROWS, width)).astype(dtype) for width in (layers[0], layers[-1]))
+        return Training(self.network, Data(x, y), (0.1,) * (len(layers) - 1), self.batch_size)
 
 
 _SMALL = {np.float32: {"eager": 20.0, "bmm": 2.0}, np.float64: {}}

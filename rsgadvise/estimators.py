@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, TrainingPlan
     from rsgadvise.pilot import Effort
     from rsgadvise.show.report.blocks import Block
+    from rsgadvise.training.networks import Data
 
 
 class Estimator(Protocol):
@@ -140,9 +141,10 @@ def advise_estimator(
     from rsgadvise.pilot.advising import advise
     from rsgadvise.spec import changed_spec, from_model
     from rsgadvise.training.generated import measured_of
-    from rsgadvise.training.networks import Data
 
-    inputs, targets, loss, scales_targets = _rows(name, data)
+    rows, loss, scales_targets = _rows(name, data)
+    inputs: Any = rows.inputs
+    targets = rows.targets
     beyond = not (inputs.min() >= 0 and inputs.max() <= 1)
     if beyond:
         inputs = scaled(inputs, STANDARD)
@@ -162,7 +164,7 @@ def advise_estimator(
         spec = changed_spec(spec, chosen)
     except SpecError as error:
         raise UsageError(f"{error.key.rpartition('.')[2]} {error.message}") from None
-    rows = Data(inputs, targets)
+    rows = replace(rows, inputs=inputs)
     with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
         measured = {**measured_of(rows), "unit_targets": name != "sklearn.MLPRegressor"}
         advice = advise(spec, rows, effort, measured=measured)
@@ -195,8 +197,8 @@ def _arguments(name: str, plan: TrainingPlan | None, rows: int) -> dict[str, flo
     }
 
 
-def _rows(name: str, data: Any) -> tuple[Any, Any, str | None, bool]:
-    """(inputs, a row of targets for each, the loss where these say it, whether they are scaled).
+def _rows(name: str, data: Any) -> tuple[Data, str | None, bool]:
+    """(inputs and a row of targets for each, the loss where these say it, whether they are scaled).
 
     Raises:
         DataError: they are no rows and targets that the model could be fitted to.
@@ -204,6 +206,7 @@ def _rows(name: str, data: Any) -> tuple[Any, Any, str | None, bool]:
     from rsgadvise.data.arrays import labels_or_numbers, numbers, refuse_gaps
     from rsgadvise.data.scaling import STANDARD, scaled
     from rsgadvise.data.targets import encode_targets
+    from rsgadvise.training.networks import Data
 
     if not isinstance(data, tuple) or len(data) != 2:
         raise DataError("data must be (x, y), as fit takes them; got something else; pass both")
@@ -227,15 +230,15 @@ def _rows(name: str, data: Any) -> tuple[Any, Any, str | None, bool]:
         # at the rows that are trained on, and stay between them.
         means, spreads = targets.mean(axis=0), targets.std(axis=0)
         if (np.abs(means) < spreads).all() and (spreads > 0.5).all() and (spreads < 2).all():
-            return inputs, targets, None, False
-        return inputs, scaled(targets, STANDARD), None, True
+            return Data(inputs, targets, lambda outputs: outputs), None, False
+        return Data(inputs, scaled(targets, STANDARD), lambda outputs: means + spreads * outputs), None, True
     if given.ndim == 2:
         if not np.isin(given, (0, 1)).all():
             raise DataError(
                 "y must be labels, or rows of 0 and 1; got other rows; pass one label for each row"
             )
-        return inputs, given.astype(np.float64), "binary_cross_entropy", False
+        return Data(inputs, given.astype(np.float64)), "binary_cross_entropy", False
     targets, encoding = encode_targets(given, name="y", kind="classes", one_output=True)
     if encoding.classes is None or len(encoding.classes) < 2:
         raise DataError("y must hold two or more classes; got the same in every row; pass rows of others too")
-    return inputs, targets, None, False
+    return Data(inputs, targets), None, False

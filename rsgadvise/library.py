@@ -292,7 +292,7 @@ def rows_of(spec: Spec, data: Any) -> Data:
             f"y must have rows that sum to 1 at most for network.loss: {network.loss}; got "
             f"{targets[row].sum():.6g} in row {row} (counted from 0); pass labels, or write loss: squared"
         )
-    return Data(inputs, targets)
+    return Data(inputs, targets, lambda outputs: outputs)
 
 
 def _check(values: np.ndarray[Any, Any], name: str, width: int, *, scaled: bool = False) -> None:

@@ -73,6 +73,10 @@ def _parsed_once() -> Iterator[None]:
 Advise = Callable[..., Any]
 
 
+def _in_units(rows: Any) -> Any:
+    return rows.targets if rows.decode is None else rows.decode(rows.targets)
+
+
 @pytest.fixture(scope="session")
 def _advice() -> tuple[Advise, dict[Any, Any]]:
     """How an answer comes about, and the answers that are known."""
@@ -101,7 +105,7 @@ def advised_once(
         measured = told.pop("measured", None)
         key = (
             spec.model_dump_json(exclude={"data": {"file"}}),
-            rows and sha256(rows.inputs.tobytes() + rows.targets.tobytes()).digest(),
+            rows and sha256(rows.inputs.tobytes() + _in_units(rows).tobytes()).digest(),
             effort,
             *sorted((measured or {}).items()),
             *sorted(told.items()),

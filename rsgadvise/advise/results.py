@@ -18,7 +18,7 @@ from rsgadvise.theory.problem import Assumption
 
 Source = Literal["raced", "calibrated", "typical", "theorem"]
 Schedule = Literal["constant", "linear", "cosine"]
-
+Counted = Literal["rows", "answers"]
 
 _LEVEL = 0.05  # of a loss: more iterations have to take off so much to be worth a word
 
@@ -62,12 +62,15 @@ class Look:
         iterations: k.
         loss: of the rows that are trained on. held_out_loss: of the others.
         held_out_error: share of these that are wrong; None where errors cannot be counted.
+        held_out_off: how far they are off in the mean, in the units of the file, one of each target; None
+            of classes, and where nobody knows the units.
     """
 
     iterations: int
     loss: float
     held_out_loss: float
     held_out_error: float | None
+    held_out_off: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ class TrainingPlan:
         held_out_loss: of the rows that were not trained on.
         held_out_error: share of them that are wrong; `constant_error` is that of always saying the commonest
             class.
+        counted: what that is a share of: rows, or answers, of which a row has several, each 0 or 1.
+        held_out_off: how far values are off in the mean, in the units of the file, one of each target;
+            `constant_off` is that of always saying the median of the others.
         folds: parts of the rows that whole trainings held out in turn; 1 where one was, or none.
         spread: the stepsize lies within a factor of this of the one shown, as far as halves, twins or seeds
             of the same measurement tell; 1 or more, or None where nothing was repeated.
@@ -130,6 +136,9 @@ class TrainingPlan:
     held_out_loss: float | None = None
     held_out_error: float | None = None
     constant_error: float | None = None
+    counted: Counted | None = None
+    held_out_off: tuple[float, ...] | None = None
+    constant_off: tuple[float, ...] | None = None
     folds: int = 1
     spread: float | None = None
     expected: tuple[Expected, ...] = ()

@@ -200,17 +200,17 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
     Raises:
         SpecError: they have no targets, and the network needs some.
     """
-    from rsgadvise.data.statistics import load_rows
+    from rsgadvise.data.statistics import load_encoded
     from rsgadvise.training.networks import Data, beyond_one
 
-    inputs, targets = load_rows(_opened(loaded), statistics)
+    inputs, targets, encoding = load_encoded(_opened(loaded), statistics)
     if loaded.spec.network.tied:
         return Data(inputs, inputs)
     if targets is None:
         raise without_targets(loaded)
     if loaded.spec.network.head.classes and (row := beyond_one(targets)) is not None:
         raise _no_classes(loaded, f"which sum to {targets[row].sum():.6g} in row {row} (counted from 0)")
-    return Data(inputs, targets)
+    return Data(inputs, targets, None if encoding is None else encoding.decodes)
 
 
 # A question: a spec, or what is made of a data file, with its data measured.

@@ -31,6 +31,7 @@ class _Rows:
         inputs, targets: a row for each example; classes by number, or as numbers of 0 and 1.
         classes: whether they are numbers of classes. one_hot: of labels, a 1 for each row's; else None.
         scaling, options: of the file. notes: on it.
+        decode: see `advise_model`.
     """
 
     inputs: Any
@@ -40,6 +41,7 @@ class _Rows:
     scaling: str
     options: dict[str, object]
     notes: tuple[str, ...]
+    decode: Any
 
 
 def recommend_model(
@@ -191,6 +193,7 @@ def measured(ready: Prepared, *, quiet: bool) -> ModelAdvice:
             optimizer=ready.optimizer,
             wanted=ready.wanted,
             name=ready.name,
+            decode=ready.rows.decode,
             progress=lambda part, name: bar(round(1000 * part), 1000, name),
         )
     plan = replace(advice.train, scaling=ready.rows.scaling)
@@ -242,14 +245,15 @@ def _read(asked: ModelOptions, options: DataOptions, *, quiet: bool) -> _Rows:
 
     from rsgadvise.cli import sources
     from rsgadvise.data.opening import open_as
-    from rsgadvise.data.statistics import load_rows
+    from rsgadvise.data.statistics import load_encoded
 
     assert asked.data is not None
     path = asked.data
     source, reading, notes = sources.opened(path, options, targeted=True)
     statistics = sources.measured(source, spectrum=False, quiet=quiet, scaling=options.scaling)
-    inputs, targets = load_rows(open_as(path, reading), statistics)
+    inputs, targets, encoding = load_encoded(open_as(path, reading), statistics)
     assert targets is not None
+    assert encoding is not None
     classes = statistics.target_encoding == "one-hot"
     notes = [*notes, f"Data measured from {path}: scaling {statistics.scaling}.", *statistics.notes]
     found = torch.tensor(targets, dtype=torch.float32)
@@ -261,6 +265,7 @@ def _read(asked: ModelOptions, options: DataOptions, *, quiet: bool) -> _Rows:
         statistics.scaling,
         dict(reading.said),
         tuple(notes),
+        encoding.decodes,
     )
 
 

@@ -514,6 +514,13 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
     Raises:
         DataError: the rows do not fit `LARGEST_BYTES` or are others, or the file is malformed.
     """
+    return load_encoded(source, statistics)[:2]
+
+
+def load_encoded(
+    source: DataSource, statistics: DataStatistics
+) -> tuple[FloatArray, FloatArray | None, TargetEncoding | None]:
+    """The same, and how the targets were encoded."""
     rows, columns = statistics.samples, statistics.input_dim
     if rows * columns * 8 > LARGEST_BYTES:
         raise DataError(
@@ -533,7 +540,7 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
     else:
         if first == rows:
             fitted(features, statistics.scaling).apply(features, features)
-            return features, encoded(source, np.concatenate(targets))[0] if targets else None
+            return features, *(encoded(source, np.concatenate(targets)) if targets else (None, None))
     raise DataError(
         f"{source.path}: must hold the rows that were measured, {rows:,} of {columns:,} features; got "
         "others; measure it anew, or read rows of another file with read_rows(...).like(path)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,11 @@ class TargetEncoding:
     span: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
     shift: NDArray[np.float64] | None = None
+
+    @property
+    def decodes(self) -> Callable[[Array], Array] | None:
+        """`decode` of real targets, which has a unit; None of classes, and of columns that say yes or no."""
+        return None if self.classes is not None or self.kind == "0 and 1 per column" else self.decode
 
     def encode(self, values: Array) -> NDArray[np.float64]:
         """Encode (rows,) or (rows, k) targets into (rows, dim)."""

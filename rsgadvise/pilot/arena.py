@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.advise.results import Counted
 from rsgadvise.records import dataclass
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN
@@ -19,6 +21,8 @@ from rsgadvise.training.networks import Array, Data, Network, Weights, initial_w
 from rsgadvise.training.rsg import Stream
 
 # What all short runs of one pilot share: network, rows, and where randomness comes from.
+
+FloatArray = NDArray[np.float64]
 
 HELD_OUT = 0.2
 """Share of the rows that no run trains on, where there are enough."""
@@ -46,6 +50,99 @@ def classes_of(outputs: NDArray[Any], half: float = 0.5) -> NDArray[np.intp]:
     return (outputs[:, 0] > half).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
 
+class Judge(ABC):
+    """Errors of predictions beside their loss, in words of the user.
+
+    Attributes:
+        counted: what is right or wrong, an error of 0 or 1; None where errors have a size.
+    """
+
+    counted: ClassVar[Counted | None]
+
+    def told(self, errors: FloatArray) -> tuple[float | None, tuple[float, ...] | None]:
+        """(share that is wrong, mean size of each error) of (rows, errors); what there is of the two."""
+        if self.counted:
+            return float(errors.mean()), None
+        return None, tuple(errors.mean(axis=0).tolist())
+
+    @abstractmethod
+    def errors(self, outputs: Array, targets: Array) -> FloatArray:
+        """Of each row, (rows, errors)."""
+
+    @abstractmethod
+    def constant(self, known: Array, targets: Array) -> FloatArray:
+        """The same if one answer, that suits the `known` targets best, is given of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes(Judge):
+    """One error a row: whether it is not said to be of its class.
+
+    Attributes:
+        half: see `Head`.
+    """
+
+    half: float
+    counted: ClassVar[Counted] = "rows"
+
+    def errors(self, outputs: Array, targets: Array) -> FloatArray:
+        return _ones(classes_of(outputs, self.half)[:, None] != classes_of(targets)[:, None])
+
+    def constant(self, known: Array, targets: Array) -> FloatArray:
+        commonest = np.bincount(classes_of(known)).argmax()
+        return _ones(classes_of(targets)[:, None] != commonest)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers(Judge):
+    """An error for each output that is 0 or 1 by itself: whether it stands on the wrong side of `half`."""
+
+    half: float
+    counted: ClassVar[Counted] = "answers"
+
+    def errors(self, outputs: Array, targets: Array) -> FloatArray:
+        return _ones((outputs > self.half) != (targets > 0.5))
+
+    def constant(self, known: Array, targets: Array) -> FloatArray:
+        return _ones((known.mean(axis=0) > 0.5) != (targets > 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class Values(Judge):
+    """How far each value is off, in the units of the file.
+
+    Attributes:
+        decode: of `Data`.
+    """
+
+    decode: Callable[[Array], Array]
+    counted: ClassVar[None] = None
+
+    def errors(self, outputs: Array, targets: Array) -> FloatArray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(np.abs(self.decode(outputs) - self.decode(targets)))
+
+    def constant(self, known: Array, targets: Array) -> FloatArray:
+        # Of one answer to all the median is the least far off in the mean.
+        return np.asarray(np.abs(np.median(self.decode(known), axis=0) - self.decode(targets)))
+
+
+def _ones(wrong: NDArray[np.bool_]) -> FloatArray:
+    return wrong.astype(np.float64)
+
+
+def judge_of(network: Network, data: Data) -> Judge | None:
+    """What tells errors of a network by the targets of some rows; an autoencoder makes none but its loss."""
+    targets, half = data.targets, network.head.half
+    if network.tied:
+        return None
+    if ((targets == 0) | (targets == 1)).all():
+        one = targets.shape[1] == 1 or (targets.sum(axis=1) == 1).all()
+        return Classes(half) if one else Answers(half)
+    # Outputs that are shares of classes stand for no values.
+    return None if data.decode is None or network.head.shares else Values(data.decode)
+
+
 @dataclass(frozen=True, slots=True)
 class Arena:
     """Where candidates meet.
@@ -54,7 +151,7 @@ class Arena:
         network: with the keep probability that is trained with.
         data: rows to train on.
         held_out: rows that no run trains on, or None where there are too few.
-        labelled: whether the targets are one-hot classes, or 0 and 1 in one output: errors can be counted.
+        judge: tells errors of predictions that a user can read; None where there are none.
         seed: of all randomness.
         optimizer: that is trained with.
     """
@@ -62,7 +159,7 @@ class Arena:
     network: Network
     data: Data
     held_out: Data | None
-    labelled: bool
+    judge: Judge | None
     seed: int
     optimizer: Optimizer = PLAIN
 
@@ -74,11 +171,8 @@ class Arena:
         single = Data(data.inputs.astype(np.float32), data.targets.astype(np.float32))
         if network.tied:
             single = Data(single.inputs, single.inputs)
-        hot = (data.targets == 0) | (data.targets == 1)
-        one = data.targets.shape[1] == 1
-        labelled = not network.tied and bool(hot.all() and (one or (data.targets.sum(axis=1) == 1).all()))
         aside = int(data.rows * HELD_OUT)
-        whole = cls(network, single, None, labelled, seed, optimizer)
+        whole = cls(network, single, None, judge_of(network, data), seed, optimizer)
         if not hold_out or aside < _FEWEST_HELD_OUT:
             return whole
         order = whole.rng(_SPLIT).permutation(data.rows)
@@ -102,18 +196,6 @@ class Arena:
     def constant_loss(self) -> float:
         """f of the best prediction that ignores the inputs."""
         return self.network.head.constant_loss(self.data.targets.astype(np.float64))
-
-    @property
-    def constant_error(self) -> float | None:
-        """The share of the rows held out that are not of the commonest class of the others."""
-        if self.held_out is None or not self.labelled:
-            return None
-        commonest = np.bincount(classes_of(self.data.targets)).argmax()
-        return float((classes_of(self.held_out.targets) != commonest).mean())
-
-    def wrong(self, outputs: Array, targets: Array) -> NDArray[np.bool_]:
-        """Which rows are not said to be of their class."""
-        return np.asarray(classes_of(outputs, self.network.head.half) != classes_of(targets))
 
     def keeping(self, keep_prob: float) -> Arena:
         return replace(self, network=replace(self.network, keep_prob=keep_prob))

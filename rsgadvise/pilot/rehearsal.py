@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.results import Look
-from rsgadvise.pilot.arena import EACH_STEP, Arena, Spending, multiply_adds
+from rsgadvise.pilot.arena import EACH_STEP, Arena, FloatArray, Judge, Spending, multiply_adds
 from rsgadvise.pilot.looking import LOSS_COST
 from rsgadvise.pilot.race import Candidate, cooled_down
 from rsgadvise.pilot.tournament import losses_of, predictions
@@ -34,7 +34,6 @@ _AS_WELL, _OF_GAIN = 0.05, 0.25  # of a loss, and of what it gains on a constant
 _HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of a short run, or so much of a constant's above it
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Rehearsal:
         work: in gradients of single examples.
         cooldown: share of each over which its stepsize fell to 0.
         folds: parts of the rows that were held out in turn; 1 where one was.
-        constant_error: share of rows held out that are not of the commonest class of the others, if classes.
+        constant: errors of one answer to all rows held out: see `Judge.told`.
         part: of the iterations of a whole training that the longest has.
         shorter: whether shorter steps were tried too, and rows held out did worse.
     """
@@ -59,7 +58,7 @@ class Rehearsal:
     work: float
     cooldown: float = 0.0
     folds: int = 1
-    constant_error: float | None = None
+    constant: tuple[float | None, tuple[float, ...] | None] = (None, None)
     part: float = 1.0
     shorter: bool = False
 
@@ -101,18 +100,20 @@ def rehearse(
         fewest: iterations that are not gone below.
         threads: for large networks.
     """
-    folds = arena.folds
+    folds, judge = arena.folds, arena.judge
     lengths = _lengths(candidate.iterations, cooldown)
-    own, judged, seen = np.zeros(len(lengths)), list[FloatArray](), 0
+    own, seen = np.zeros(len(lengths)), 0
+    judged, constants = list[tuple[FloatArray, FloatArray]](), list[FloatArray]()
     for fold in folds:
         assert fold.held_out is not None
         here = fold.keeping(candidate.keep_prob)
         parts = [_first(fold.data), _first(fold.held_out)]
-        others, wrong = found = np.zeros((2, len(lengths), parts[1].rows))
+        others, errors = np.zeros((len(lengths), parts[1].rows)), list[FloatArray]()
         ends = _ends(here, candidate, lengths, cooldown=cooldown, replicas=replicas, threads=threads)
         # Of several folds all have to go as far; a constant stepsize costs no more for more lengths.
         stops = bool(cooldown) and len(folds) == 1
         for place, shot in enumerate(ends):
+            errors.append(np.zeros((parts[1].rows, 1)))
             for r in np.argsort(shot.replicas):
                 weights = [matrix[r : r + 1] for matrix in shot.weights]
                 outputs = [predictions(here.network, weights, part.inputs) for part in parts]
@@ -122,27 +123,28 @@ def rehearse(
                 ]
                 own[place] += losses[0].mean() / (replicas * len(folds))
                 others[place] += losses[1] / replicas
-                if arena.labelled:
-                    wrong[place] += here.wrong(outputs[1], parts[1].targets) / replicas
+                if judge is not None:
+                    errors[place] = errors[place] + judge.errors(outputs[1], parts[1].targets) / replicas
             able = np.flatnonzero(lengths[: place + 1] >= fewest)
-            if stops and len(able) and _by_heart(own[able], others[able].mean(axis=1), wrong[able]):
-                lengths, own, found = lengths[: place + 1], own[: place + 1], found[:, : place + 1]
+            wrong = _wrong(judge, np.stack(errors))[able]
+            if stops and len(able) and _by_heart(own[able], others[able].mean(axis=1), wrong):
+                lengths, own, others = lengths[: place + 1], own[: place + 1], others[: place + 1]
                 break
-        judged.append(found)
+        judged.append((others, np.stack(errors)))
+        if judge is not None:
+            constants.append(judge.constant(fold.data.targets, fold.held_out.targets))
         seen += sum(part.rows for part in parts)
-    others, wrong = np.concatenate(judged, axis=2)
+    others, wrongs = (np.concatenate(turns, axis=1) for turns in zip(*judged, strict=True))
     looks = tuple(
-        Look(int(k), float(loss), float(other.mean()), float(errors.mean()) if arena.labelled else None)
-        for k, loss, other, errors in zip(lengths, own, others, wrong, strict=True)
+        Look(int(k), float(loss), float(other.mean()), *((None, None) if judge is None else judge.told(each)))
+        for k, loss, other, each in zip(lengths, own, others, wrongs, strict=True)
     )
     falls = _constant(lengths, cooldown)
     steps = falls[-1] + (lengths - falls).sum()
     looking = LOSS_COST * len(lengths) * seen
     work = replicas * (len(folds) * float(steps) * candidate.batch_size + looking)
-    best = _best(others.mean(axis=1), wrong, lengths >= fewest, oscillates=not cooldown)
-    commonest = [float(fold.constant_error or 0.0) for fold in folds]
-    sizes = [part.shape[-1] for part in judged]
-    constant = float(np.average(commonest, weights=sizes)) if arena.labelled else None
+    best = _best(others.mean(axis=1), _wrong(judge, wrongs), lengths >= fewest, oscillates=not cooldown)
+    constant = (None, None) if judge is None else judge.told(np.concatenate(constants))
     return Rehearsal(looks, looks[best], candidate.iterations, work, cooldown, len(folds), constant)
 
 
@@ -344,6 +346,12 @@ def _by_heart(own: FloatArray, losses: FloatArray, wrong: FloatArray) -> bool:
     best = int(np.argmin(losses))
     past = last > before > _AS_GOOD * losses[best] and not _surely(wrong[best] - wrong[-1])
     return bool(past and own[-1] <= own[best])
+
+
+def _wrong(judge: Judge | None, errors: FloatArray) -> FloatArray:
+    """Share of what each row answers that is wrong, (lengths, rows); 0 where nothing is counted."""
+    counted = judge is not None and judge.counted is not None
+    return np.asarray(errors.mean(axis=-1) * counted)
 
 
 def _surely(more: FloatArray) -> NDArray[np.bool_]:

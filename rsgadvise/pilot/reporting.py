@@ -503,12 +503,16 @@ def _held_out(arena: Arena, finalist: Finalist) -> dict[str, Any]:
         return {}
     outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
     found = {"held_out_loss": loss_of(arena.network, outputs, data.targets), "held_out_rows": data.rows}
-    if not arena.labelled:
+    if arena.judge is None:
         return found
-    wrong = arena.wrong(outputs, data.targets)
+    error, off = arena.judge.told(arena.judge.errors(outputs, data.targets))
+    constant_error, constant_off = arena.judge.told(arena.judge.constant(arena.data.targets, data.targets))
     return found | {
-        "held_out_error": float(wrong.mean()),
-        "constant_error": arena.constant_error,
+        "held_out_error": error,
+        "constant_error": constant_error,
+        "counted": arena.judge.counted,
+        "held_out_off": off,
+        "constant_off": constant_off,
     }
 
 
@@ -661,6 +665,9 @@ def raced_plan(
         held_out_loss=report.held_out_loss,
         held_out_error=report.held_out_error,
         constant_error=report.constant_error,
+        counted=report.counted,
+        held_out_off=report.held_out_off,
+        constant_off=report.constant_off,
         spread=spread,
     )
     if rehearsal is None:
@@ -677,7 +684,9 @@ def raced_plan(
             loss=look.loss,
             held_out_loss=look.held_out_loss,
             held_out_error=look.held_out_error,
-            constant_error=rehearsal.constant_error,
+            constant_error=rehearsal.constant[0],
+            held_out_off=look.held_out_off,
+            constant_off=rehearsal.constant[1],
             folds=rehearsal.folds,
             expected=expected(curve, plan.iterations, held_out=others, seen=REHEARSED),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rsgadvise.advise.results import Advice
+from rsgadvise.advise.results import Advice, Counted
 from rsgadvise.pilot.experiments import Experiment
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 from rsgadvise.records import dataclass
@@ -100,8 +100,7 @@ class PilotReport:
         curve: (k, loss) along it, over some of the rows; whole_loss: at its end over all of them, or 8,192.
         cooled: (k, loss) over those where its stepsize, and that of the first run, had fallen to 0.
         held_out_loss: at the end of the second run, without masks; None where nothing was held out.
-        held_out_error: share of held-out rows whose class is not the largest output.
-        constant_error: the same if every row is said to be of the commonest class.
+        held_out_error, constant_error, counted, held_out_off, constant_off: see `TrainingPlan`.
         held_out_rows: number of them.
         least_held_out: (k, loss) where their loss was least along the second run, seen on some of them.
         last_held_out: theirs at its end.
@@ -131,6 +130,9 @@ class PilotReport:
     held_out_loss: float | None = None
     held_out_error: float | None = None
     constant_error: float | None = None
+    counted: Counted | None = None
+    held_out_off: tuple[float, ...] | None = None
+    constant_off: tuple[float, ...] | None = None
     held_out_rows: int = 0
     least_held_out: tuple[int, float] | None = None
     last_held_out: float | None = None

@@ -84,10 +84,15 @@ class Network(Architecture):
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Inputs (rows, d_0) and targets (rows, d_L) in [0, 1]; for an autoencoder the targets are the inputs."""
+    """Inputs (rows, d_0) and targets (rows, d_L) in [0, 1]; for an autoencoder the targets are the inputs.
+
+    Attributes:
+        decode: what outputs and targets stand for, values of a file in its units; None where nobody knows.
+    """
 
     inputs: Array
     targets: Array
+    decode: Callable[[Array], Array] | None = None
 
     @property
     def rows(self) -> int:

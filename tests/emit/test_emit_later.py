@@ -196,6 +196,8 @@ def test_later_rows_are_predicted_in_the_words_of_the_file(
             np.testing.assert_allclose(values, low + (high - low) * output[:, 0], rtol=1e-6)
             error = ((values - later["price"]) / (high - low)) ** 2
             assert float(losses[0]) == pytest.approx(error.mean(), rel=1e-3)
+            off = re.findall(rf"^{about['later'][0]} rows: off by ([\d.e+]+) on average; ", text, flags=re.M)
+            assert float(off[0]) == pytest.approx((values - later["price"]).abs().mean(), rel=1e-3)
             assert (
                 error.mean() < 0.3 * ((later["price"] - train["price"].mean()) / (high - low)).pow(2).mean()
             )

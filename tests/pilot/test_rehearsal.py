@@ -14,7 +14,7 @@ from conftest import Run
 from rsgadvise import recommend
 from rsgadvise.advise.results import Advice, TrainingPlan
 from rsgadvise.pilot import rehearsal
-from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.arena import Arena, Classes
 from rsgadvise.pilot.forecast import REHEARSED, expected
 from rsgadvise.pilot.looking import LOSS_COST
 from rsgadvise.pilot.race import Candidate
@@ -81,7 +81,7 @@ def test_each_length_is_a_training_of_its_own(cooldown: float) -> None:
     """One of plain gradient descent, whose batches are all of one row, is the same whatever it shares."""
     row = Data(np.full((1, 2), 0.5, np.float32), np.full((1, 1), 0.9, np.float32))
     network = Network("multilayer", (2, 3, 1), (5.0, 5.0))
-    arena = Arena(network, row, row, labelled=False, seed=0)
+    arena = Arena(network, row, row, judge=None, seed=0)
     candidate = Candidate((0.7, 0.3), 0.0, 1, 64, 1.0, "grid")
     found = rehearse(arena, candidate, cooldown=cooldown)
     assert [look.iterations for look in found.looks] == [1, 2, 4, 8, 16, 32, 64]
@@ -121,7 +121,7 @@ def test_threads_change_nothing_and_work_is_what_was_computed(
     monkeypatch.setattr(rsg, "THREAD_WORK", 0.0)
     data = Data(X[:90].astype(np.float32), Y[:90, None].astype(np.float32))
     arena = Arena(
-        Network("multilayer", (6, 5, 1), (5.0, 5.0)), data, data, labelled=False, seed=3, optimizer=ADAM
+        Network("multilayer", (6, 5, 1), (5.0, 5.0)), data, data, judge=None, seed=3, optimizer=ADAM
     )
     candidate = Candidate((0.02, 0.01), 0.0, 8, longest, 0.8, "grid")
     one, two = (rehearse(arena, candidate, cooldown=cooldown, replicas=3, threads=each) for each in (1, 2))
@@ -136,7 +136,7 @@ def test_what_is_learnt_by_heart_is_not_trained_to_the_end(monkeypatch: pytest.M
     data, others = (Data(X[rows].astype(np.float32), labels[rows]) for rows in (np.s_[:150], np.s_[150:300]))
     units: Any = {"activations": ("tanh",), "loss": "cross_entropy", "bias": True}
     network = Network("multilayer", (6, 24, 2), (50.0, 50.0), **units)
-    arena = Arena(network, data, others, labelled=True, seed=1, optimizer=ADAM)
+    arena = Arena(network, data, others, judge=Classes(0.5), seed=1, optimizer=ADAM)
     candidate = Candidate((0.3, 0.3), 0.0, 16, 16384, 1.0, "grid")
     found, late = (rehearse(arena, candidate, cooldown=0.5, fewest=each) for each in (1, 4096))
     monkeypatch.setattr(rehearsal, "_by_heart", lambda *_: False)
@@ -339,7 +339,7 @@ def test_their_losses_are_those_of_all_rows_held_out() -> None:
             assert getattr(look, name) == pytest.approx(pooled)
     assert found.work == pytest.approx(sum(one.work for one in alone))
     assert (found.folds, alone[0].folds) == (5, 1)
-    assert found.constant_error == pytest.approx(np.mean(np.arange(23) % 3 == 0))  # the rarer class
+    assert found.constant[0] == pytest.approx(np.mean(np.arange(23) % 3 == 0))  # the rarer class
 
 
 def test_what_few_rows_do_not_tell_is_not_learnt_by_heart() -> None:

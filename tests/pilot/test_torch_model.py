@@ -375,7 +375,32 @@ def test_binary_cross_entropy_of_each_output() -> None:
     assert given.loss.constant(given.targets) == pytest.approx(float(best), rel=1e-6)
     advice = recommend(model=network(), data=(x, y), loss="binary_cross_entropy", optimizer="adam", epochs=20)
     assert advice.train.learns
-    assert advice.train.held_out_error is None
+    assert advice.train.counted == "answers"
+    assert present(advice.train.held_out_error) < present(advice.train.constant_error) < 0.5
+
+
+def test_errors_of_rows_held_out_by_other_means() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    x, classes = rows(300)
+    kept, others = torch.arange(100), torch.arange(100, 300)
+    answers = np.eye(3, dtype=np.float32)[classes]
+    answers[:, 2] = 1 - answers[:, 1]
+    given = Wrapped(network(), LOSSES["binary_cross_entropy"], x, answers)
+    said = given.module(torch.as_tensor(x)).detach().numpy()
+    found = given.errors(kept, others)
+    assert found["held_out_error"] == pytest.approx(metrics.hamming_loss(answers[:100], said[:100] > 0))
+    commonest = np.tile(answers[100:].mean(axis=0) > 0.5, (100, 1))
+    assert found["constant_error"] == pytest.approx(metrics.hamming_loss(answers[:100], commonest))
+    values = x[:, :3] - x[:, 1:2]
+    given = Wrapped(network(), LOSSES["squared"], x, values, decode=lambda each: 10 * each + 3)
+    found = given.errors(kept, others)
+    assert found["held_out_off"] == pytest.approx(
+        10 * metrics.mean_absolute_error(values[:100], said[:100], multioutput="raw_values"), rel=1e-5
+    )
+    medians = np.tile(np.median(values[100:], axis=0), (100, 1))
+    assert found["constant_off"] == pytest.approx(
+        10 * metrics.mean_absolute_error(values[:100], medians, multioutput="raw_values"), rel=1e-5
+    )
 
 
 def test_the_user_may_end_the_race(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from rsgadvise.pilot.torch_model.directional import (
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.racing import FULL, Race, race
 from rsgadvise.pilot.torch_model.replicas import WIDE, Candidate, Trained, Trainer
-from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, made, randomness
+from rsgadvise.pilot.torch_model.wrapped import Decode, Loss, Wrapped, made, randomness
 from rsgadvise.records import dataclass
 
 Progress = Callable[[float, str], None]
@@ -68,6 +68,7 @@ def advise_model(
     wanted: Wanted,
     name: str = "",
     device: Any | None = None,
+    decode: Decode | None = None,
     progress: Progress | None = None,
 ) -> ModelAdvice:
     """Measure the directional stepsize, race stepsizes around it, and say what to train with.
@@ -82,6 +83,7 @@ def advise_model(
         wanted: how.
         name: of the module, for reports.
         device: where it computes.
+        decode: what outputs and targets stand for, (rows, outputs) each; None where they are that themselves.
         progress: told the share that is done, and of what.
 
     Raises:
@@ -89,7 +91,7 @@ def advise_model(
     """
     with randomness(wanted.seed), _threads_as_they_were():
         module = made(module)
-        everything = Wrapped(module, loss, *data, device=device)
+        everything = Wrapped(module, loss, *data, device=device, decode=decode)
         everything.check()
         _check_optimizer(everything, optimizer)
         try:
@@ -150,7 +152,7 @@ def _advise(
     best = found.best
     after: tuple[NoiseScale, float] | None = None
     pilot: ShortTrainings | None = None
-    wrong = None
+    errors = dict[str, Any]()
     if best is not None:
         wrapped.module.load_state_dict(best.state)
         pilot = ShortTrainings(found.curve(), wrapped.mean_loss(torch.arange(min(wrapped.rows, _WHOLE))))
@@ -160,7 +162,7 @@ def _advise(
         )
         if kept is not None:
             everything.module.load_state_dict(best.state)
-            wrong = everything.wrong(kept)
+            errors = everything.errors(kept, rows)
     learns, reason = _learns(best, constant, at_start, iterations)
     candidate = Candidate(unit.stepsize) if best is None else best.candidate
     plan = TrainingPlan(
@@ -182,8 +184,7 @@ def _advise(
         reason=reason,
         loss=None if best is None else best.loss,
         constant_loss=constant,
-        held_out_error=wrong,
-        constant_error=_commonest_wrong(everything, kept) if wrong is not None else None,
+        **errors,
         spread=found.spread,
         expected=expected(pilot.curve, iterations, end=pilot.whole_loss, seen=ENDS)
         if learns and pilot
@@ -281,12 +282,6 @@ def _learns(
         f"after {share} of the training it had done no better than a constant prediction "
         f"({number(best.loss, 3)} for {number(constant, 3)}): it may learn later, or not at all"
     )
-
-
-def _commonest_wrong(everything: Wrapped, kept: Any) -> float:
-    """Share of the rows kept back that the commonest class of all is not."""
-    commonest = everything.targets.flatten().mode().values
-    return float((everything.targets[kept] != commonest).double().mean())
 
 
 def _ranked(found: Race, iterations: int) -> tuple[Ranked, ...]:

@@ -21,7 +21,9 @@ from rsgadvise.records import dataclass
 
 Tensors = list[Any]
 LossFunction = Callable[[Any, Any], Any]
+Decode = Callable[[Any], Any]
 
+_MEDIAN = 1 << 13  # rows that tell the commonest answer, or the median
 _EVALUATED = 1024  # rows of one forward pass that only looks
 
 
@@ -109,10 +111,18 @@ class Wrapped:
         loss: of its outputs.
         inputs, targets: a row for each example; numbers, of which floats take the type of the weights.
         device: where it computes; None for that of the weights, or a GPU where torch has one.
+        decode: see `advise_model`.
     """
 
     def __init__(
-        self, module: Any, loss: Loss, inputs: Any, targets: Any, *, device: Any | None = None
+        self,
+        module: Any,
+        loss: Loss,
+        inputs: Any,
+        targets: Any,
+        *,
+        device: Any | None = None,
+        decode: Decode | None = None,
     ) -> None:
         self.module = copy.deepcopy(module)
         weights = [each for each in self.module.parameters() if each.requires_grad]
@@ -125,7 +135,7 @@ class Wrapped:
         self.module.to(self.device).train()
         self.names = [name for name, each in self.module.named_parameters() if each.requires_grad]
         self.weights: Tensors = [each for each in self.module.parameters() if each.requires_grad]
-        self.loss = loss
+        self.loss, self.decode = loss, decode
         self.inputs, self.targets = self._like_weights(inputs), self._like_weights(targets)
         if len(self.inputs) != len(self.targets):
             raise DataError(
@@ -263,14 +273,45 @@ class Wrapped:
         mean = total / len(rows)
         return mean if np.isfinite(mean) else float("inf")
 
-    def wrong(self, rows: Any) -> float | None:
-        """Share of rows whose largest output is not their class, or for a single output whose sign is not;
-        None without an output for each class."""
-        if self.loss.name == BINARY:
-            if self.targets.numel() != self.rows or not set(self.targets.unique().tolist()) <= {0.0, 1.0}:
-                return None
-            signs = [(o.flatten() > 0) != (t.flatten() > 0.5) for o, t in self.outputs(rows)]
-            return float(torch.cat(signs).double().mean())
+    def errors(self, rows: Any, others: Any) -> dict[str, Any]:
+        """Fields of a `TrainingPlan`: what is answered wrongly of some rows, or how far off it is, beside one
+        answer that suits the others best; none where nobody can tell."""
+        others = others[:_MEDIAN]  # which stand in no order
+        if self.loss.name == "squared":
+            return self._off(rows, others)
+        one = self.targets.numel() == self.rows
+        wrong = self._wrong_answers(rows) if self.loss.name == BINARY else self._wrong_classes(rows)
+        if wrong is None:
+            return {}
+        commonest = self.targets[others].flatten(start_dim=1 - one).mode(dim=0).values
+        missed = self.targets[rows].flatten(start_dim=1 - one) != commonest
+        return {
+            "held_out_error": wrong,
+            "constant_error": float(missed.double().mean()),
+            "counted": "rows" if one else "answers",
+        }
+
+    def _off(self, rows: Any, others: Any) -> dict[str, Any]:
+        parts = []
+        for outputs, targets in self.outputs(rows):
+            if not torch.is_tensor(outputs) or outputs.numel() != targets.numel():
+                return {}
+            parts.append(outputs.reshape(len(targets), -1))
+        known = [torch.cat(parts), self.targets[rows], self.targets[others]]
+        answers = [each.reshape(len(each), -1).double().cpu().numpy() for each in known]
+        found, wanted, before = answers if self.decode is None else map(self.decode, answers)
+        off = np.abs(found - wanted).mean(axis=0), np.abs(np.median(before, axis=0) - wanted).mean(axis=0)
+        return {"held_out_off": tuple(off[0].tolist()), "constant_off": tuple(off[1].tolist())}
+
+    def _wrong_answers(self, rows: Any) -> float | None:
+        """Share of outputs on the wrong side of 0; None of targets that are not 0 or 1."""
+        if not set(self.targets.unique().tolist()) <= {0.0, 1.0}:
+            return None
+        signs = [(o.flatten() > 0) != (t.flatten() > 0.5) for o, t in self.outputs(rows)]
+        return float(torch.cat(signs).double().mean())
+
+    def _wrong_classes(self, rows: Any) -> float | None:
+        """Share of rows whose largest output is not their class; None without an output for each class."""
         missed, classes = 0.0, 2 if self.targets.is_floating_point() else max(2, int(self.targets.max()) + 1)
         for outputs, targets in self.outputs(rows):
             judged = not targets.is_floating_point() and targets.min() >= 0

@@ -10,6 +10,7 @@ from rsgadvise import __version__
 from rsgadvise.numerals import lengths
 from rsgadvise.show.emit.layout import fit, literal, wrap
 from rsgadvise.show.emit.plan import PLACEHOLDER_ROWS, DataFile, Target, plan_of, space_of, stock_of
+from rsgadvise.show.report.advice import errors
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -128,7 +129,7 @@ def _environment() -> Environment:
         autoescape=False,  # Python is written, not HTML
     )
     environment.filters.update(fit=fit, lengths=lengths, literal=literal, shown=_shown, wrap=wrap)
-    environment.globals.update(placeholder_rows=PLACEHOLDER_ROWS, version=__version__)
+    environment.globals.update(errors=errors, placeholder_rows=PLACEHOLDER_ROWS, version=__version__)
     return environment
 
 

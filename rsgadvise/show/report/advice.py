@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _MOST_LINES = 6
 _SHORT = 150  # characters of a line that is still read in passing
 _LAYERS_NAMED = 4
+_LISTED = 3  # targets whose errors are told one by one
 _ALIKE = 1.02  # times one stepsize is another that is shown as the same
 _SAID = ("Data measured from ", "Typical: ")  # what the first lines say already
 _GUESSED_TARGET = "is assumed to be what to predict"
@@ -197,14 +198,11 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
             untold = "; no rows were held out, so that it says little of new ones"
             text += untold * (plan.held_out_loss is None)
-            if plan.held_out_error is not None and plan.constant_error is not None:
-                text += (
-                    f"; of rows held out {percent(plan.held_out_error)} were wrong, always saying the "
-                    f"commonest class {percent(plan.constant_error)}"
-                )
-        commonest = math.inf if plan.constant_error is None else plan.constant_error
-        if plan.held_out_error is not None and plan.held_out_error >= commonest:
-            text += f"; that is no better than the commonest class{_why_no_better(plan)}"
+            if judged := errors(plan, "rows held out"):
+                text += f"; it {judged}"
+        if _no_better(plan):
+            same = "the median" if plan.held_out_error is None else "the commonest class"
+            text += f"; that is no better than {same}{_why_no_better(plan)}"
         yield f"{text}{end}.{_but(plan)}"
     elif plan.source == "calibrated":
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
@@ -223,11 +221,36 @@ def _whole(plan: TrainingPlan) -> str:
         later = f"after {count(whole.iterations)} iterations: {number(whole.held_out_loss, 3)}"
         losses.append(f"{later}, so it ends early")
     loss = f"a loss of {number(plan.held_out_loss or 0.0, 3)} ({'; '.join(losses)})"
-    if plan.held_out_error is None or plan.constant_error is None:
-        return f"{trained} it came to {loss} on the others"
-    wrong = f"{percent(plan.held_out_error)} of the others wrong"
-    commonest = f"always saying the commonest class: {percent(plan.constant_error)}"
-    return f"{trained} it had {wrong} ({commonest}), at {loss}"
+    if judged := errors(plan, "the others"):
+        return f"{trained} it {judged}, at {loss}"
+    return f"{trained} it came to {loss} on the others"
+
+
+def errors(plan: TrainingPlan, rows: str) -> str:
+    """What "it" answered of some rows that is wrong, or by how much, beside one answer to all; or nothing."""
+    if plan.held_out_error is not None and plan.constant_error is not None:
+        what, same = rows, "the commonest class"
+        if plan.counted == "answers":
+            what, same = f"the 0s and 1s of {rows}", "the commoner of each"
+        wrong, constant = percent(plan.held_out_error), percent(plan.constant_error)
+        return f"had {wrong} of {what} wrong (always saying {same}: {constant})"
+    if plan.held_out_off is None or plan.constant_off is None:
+        return ""
+    off, constants = plan.held_out_off, plan.constant_off
+    if len(off) > _LISTED:
+        shares = [mine / constant for mine, constant in zip(off, constants, strict=True) if constant > 0]
+        share = number(sum(shares) / max(len(shares), 1), 3)
+        return f"was {share} times as far off on {rows} as medians are, in the mean of {len(off)} targets"
+    listed, same = (" and ".join(number(each, 3) for each in several) for several in (off, constants))
+    medians = "medians" if len(off) > 1 else "median"
+    return f"was off by {listed} on average on {rows} (always saying the {medians}: {same})"
+
+
+def _no_better(plan: TrainingPlan) -> bool:
+    if plan.held_out_error is not None and plan.constant_error is not None:
+        return plan.held_out_error >= plan.constant_error
+    off, constant = plan.held_out_off or (), plan.constant_off or ()
+    return bool(off) and all(mine >= same for mine, same in zip(off, constant, strict=True))
 
 
 def _why_no_better(plan: TrainingPlan) -> str:
@@ -238,6 +261,8 @@ def _why_no_better(plan: TrainingPlan) -> str:
 
     if learns(plan.held_out_loss or math.inf, plan.constant_loss or 0.0):
         loss = number(plan.held_out_loss or 0.0, 3)
+        if plan.held_out_error is None:
+            return f" by how far it is off, though by the loss, {loss}, in which what is far off counts more"
         return f" by its labels, though by their loss, {loss}: of a rare class probabilities say more"
     if plan.looks:
         return ": the inputs may say nothing of the target"

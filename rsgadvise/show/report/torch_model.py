@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rsgadvise.numerals import count, epochs, number, percent, roughly
-from rsgadvise.show.report.advice import by_cost, expectation, wanted
+from rsgadvise.show.report.advice import by_cost, errors, expectation, wanted
 from rsgadvise.show.report.blocks import (
     Block,
     Column,
@@ -82,11 +82,8 @@ def _worth(advice: ModelAdvice) -> str:
         text += f" (a stepsize known within a factor of {number(plan.spread, 2)})"
     if plan.constant_loss is not None:
         text += f"; a constant prediction has {number(plan.constant_loss, 3)}"
-    if plan.held_out_error is not None and plan.constant_error is not None:
-        text += (
-            f", and of rows held out {percent(plan.held_out_error)} were wrong, always saying the commonest "
-            f"class {percent(plan.constant_error)}"
-        )
+    if judged := errors(plan, "rows held out"):
+        text += f"; it {judged}"
     return f"{text}."
 
 
