@@ -542,8 +542,9 @@ def opened(
         fix = f"{_NAME_IT}, or {otherwise}" if otherwise else _NAME_IT
         target, note = guessed_target(path, columns, reading.exclude, fix)
         reading, notes = replace(reading, target=target), [note]
+    assumed = targeted and reading.categories is None
     try:
-        source = open_as(path, reading)
+        source = open_as(path, replace(reading, categories="one_hot") if assumed else reading)
     except DataError as error:
         if not notes:
             raise
@@ -554,6 +555,8 @@ def opened(
             f"{path}: holds no targets that are found by themselves; name them with --target, "
             f"{target_choice(path)}{end}"
         )
+    if assumed and source.word_inputs is not None:  # what is saved says so
+        reading = replace(reading, categories="one_hot")
     return source, reading, notes
 
 

@@ -374,7 +374,8 @@ def choose_columns(
         words = _all_words(path, columns, few, vocabulary, asked.words, targeted=targeted)
     if words:
         made = ", ".join(f"{_called(names, at)} {len(words[at])}" for at in list(words)[:_SHOWN])
-        notes.append(f"Words became inputs of 0 and 1, one a word: {made}.")
+        otherwise = f"{asked.words.setting('categories', 'exclude')} leaves such columns out"
+        notes.append(f"Words became inputs of 0 and 1, one a word: {made}; {otherwise}.")
     found = {at: columns[at].width for at in features}
     widths = {at: width for at, width in found.items() if width is not None}
     gaps = frozenset(features) if asked.keeps_gaps else frozenset[int]()

@@ -271,7 +271,9 @@ class TargetSummary:
             found, sure = self._are_labels()
             if found:
                 return self._one_hot(text=False, note=not sure)
-            if self._high[0] > 1.0 or self._low[0] < 0.0:
+            # Many, most of which come once, nobody takes for labels.
+            few = len(self._numbers) <= max(_FEW, self._rows // 2)
+            if few and (self._high[0] > 1.0 or self._low[0] < 0.0):
                 notes = (
                     f"The targets, {len(self._numbers):,} different whole numbers, were taken for values; "
                     "data.target_kind: classes (--target-kind classes) takes them for labels.",

@@ -92,25 +92,38 @@ def test_a_table_sorted_by_its_classes_needs_no_target(run: Run, tmp_path: Path)
     assert run.document("recommend", str(path), "--pilot", "0")["spec"]["network"]["layers"] == [2, 100, 2]
 
 
+WORDS = "survived,sex,age,port\n" + "".join(
+    f"{i % 2},{'f' if i % 3 else 'm'},{i % 7},{'SC'[i % 2]}\n" for i in range(60)
+)
+
+
 def test_a_guessed_target_is_told_beside_what_is_wrong_with_the_others(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
-    rows = [f"{i % 2},{'f' if i % 3 else 'm'},{i % 7},{'SC'[i % 2]}" for i in range(60)]
-    path.write_text("survived,sex,age,port\n" + "\n".join(rows) + "\n")
+    many = "\n".join(f"x{i % 60},{i % 2}" for i in range(600))
+    path.write_text(f"town,y\n{many}\n")
     found = run.refused("recommend", str(path))
-    assert "column 1 ('sex') holds text such as" in found
-    assert "Column 'port' is assumed to be what to predict; --target says otherwise." in found
+    assert "column 0 ('town') holds 60 different words or more" in found
+    assert "Column 'y' is assumed to be what to predict; --target says otherwise." in found
 
 
-def test_text_beside_a_given_target_is_left_out(run: Run, tmp_path: Path) -> None:
-    """Who has named the target is not told to name another."""
-    path = tmp_path / "text.csv"
-    rows = [f"{i % 7},{'north' if i % 3 else 'south'},{i % 2}" for i in range(20)]
-    path.write_text("a,b,c\n" + "\n".join(rows) + "\n")
-    found = run("recommend", str(path), "--target", "c").err
-    assert "column 1 ('b') holds text such as 'south', not numbers; --categories one_hot makes" in found
-    assert "or leave it out with --exclude" in found
-    assert "--target" not in found
-    assert run("recommend", str(path), "--target", "c", "--exclude", "b").code == 0
+def test_words_beside_a_target_become_inputs_where_nobody_says_what_becomes_of_them(
+    run: Run, tmp_path: Path
+) -> None:
+    """And the saved spec and the program say so; who has said it is heard."""
+    path, spec = tmp_path / "words.csv", tmp_path / "s.yaml"
+    path.write_text(WORDS)
+    found = run.document("recommend", str(path), "--work", "1e6", "--save", str(spec))
+    assert found["spec"]["network"]["layers"] == [4, 100, 2]
+    assert found["spec"]["data"]["categories"] == "one_hot"
+    assert "categories: one_hot" in spec.read_text()
+    assert any("--categories exclude leaves such columns out" in note for note in found["notes"])
+    left = run.document("recommend", str(path), "--work", "1e6", "--categories", "exclude")
+    assert left["spec"]["network"]["layers"] == [2, 100, 2]
+    numbers = run.document("recommend", str(path), "--work", "1e6", "--exclude", "sex")
+    assert numbers["spec"]["data"]["categories"] is None
+    # An autoencoder has no target, so a column of words may be one that nobody named.
+    refused = run.refused("recommend", str(path), "--kind", "autoencoder", "--hidden", "2")
+    assert "hold no numbers; if one is the target, name it with --target" in refused
 
 
 @pytest.mark.parametrize(
