@@ -134,6 +134,12 @@ class Space:
             most = np.minimum(most, limit.most_iterations(batch, runs))
         return np.where(most >= self.iterations[0], most, 0.0)
 
+    def excess(self, batch: FloatArray, iterations: FloatArray, runs: FloatArray) -> FloatArray:
+        """By what factor a limit, or the highest N, is exceeded most; 1 or less where none is."""
+        times = [iterations / self.iterations[1]]
+        times += [runs * iterations * (each.fixed + each.each * batch) / each.amount for each in self.limits]
+        return np.asarray(np.max(np.broadcast_arrays(*times), axis=0))
+
 
 def batch_choices(spec: Spec, samples: int | None) -> tuple[tuple[int, ...], bool]:
     """(batch sizes to choose from, False), or ((min, max), True) for a range.

@@ -189,14 +189,14 @@ MULTIPLICATIONS = 3
 """Multiply-adds per weight and example: one forward, and two backward, for the weights and the inputs."""
 
 BLOCK = 16_384  # candidates solved together: their work arrays stay in the second-level cache
-_GRID = 17  # batch sizes tried at first in a range
-_INNER = 9  # and at each narrowing
-_ROUNDS = 4
+_GRID = 17  # batch sizes of a range that are tried for how small a gradient can be reached
+_BATCH_STEPS = 16  # that narrow a range of batch sizes down
+_FEW = 100.0  # iterations below which it matters much that they are whole
+_SECANTS, _FLAT = 2, 0.1  # towards the batch size that takes so many, and how steep they are at least
 _MOST_RUNS = 4096.0
 _RUN_STEPS = 12
 _OUT = 1e250  # above every cost: a plan that the limits forbid
-_HOPELESS = 1e290  # what a number of runs whose N is too large costs; it falls with the runs
-_STEPS = np.arange(-8.0, 10.0)  # next to the best batch size
+_HOPELESS = 1e290  # above these: what reaches no target with any N, or with one that is too large
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +275,9 @@ def cost_of(
 def screen(search: Search, progress: Progress | None = None) -> Screened:
     """The best choice of every architecture of a lattice.
 
-    Listed batch sizes, keep probabilities and decays are enumerated; a range of batch sizes is narrowed down
-    to about one per cent, and small ones to the integer. N is the smallest integer that meets the target or
+    Listed batch sizes, keep probabilities and decays are enumerated; of a range the best real batch size is
+    found, since costs and bounds fall and then rise with it, and where it or N is small the best one that is
+    whole, to about one per cent. N is the smallest integer that meets the target or
     the largest that the budget leaves; T is the listed one, or the better of the two integers around its
     real optimum.
 
@@ -285,13 +286,15 @@ def screen(search: Search, progress: Progress | None = None) -> Screened:
         progress: told how many architectures are done, of how many, and what they are.
     """
     space, lattice = search.space, search.lattice
-    grid, done = first_batches(space), 0
+    listed = None if space.batch_range else first_batches(space)
+    done, size = 0, BLOCK if listed is None else max(BLOCK // listed.size, 1)
     places: list[tuple[NDArray[np.int64], ...]] = [(np.empty(0, dtype=np.int64),) * 3]
     values: list[FloatArray] = [np.empty((5, 0))]
     vacuous = [np.empty(0, dtype=bool)]
-    for block in lattice.blocks(max(BLOCK // grid.size, 1)):
+    for block in lattice.blocks(size):
         asked = replace(search, space=one_space(space, block.depth))
-        rows = _searched(asked, block, grid)
+        rows = _best_of_range(asked, block) if listed is None else _picked(_tried(asked, block, listed))
+        rows[0] = np.where(rows[0] < _OUT, rows[0], np.inf)
         places.append((np.full(block.index.shape, block.depth), block.index, block.weights))
         values.append(rows)
         vacuous.append(_vacuous(asked, block, rows))
@@ -314,14 +317,26 @@ def first_batches(space: Space) -> FloatArray:
     return distinct(np.concatenate([ends, powers, whole_grid(low, high, _GRID)]))
 
 
-def _tried(asked: Search, block: Block, batch: FloatArray) -> FloatArray:
-    """(cost, B, N, T, bound) of each architecture of a block, (architectures, batch sizes) each."""
-    objective = asked.objective(asked.lengths(block))
+def _tried(
+    asked: Search, block: Block, batch: FloatArray, picked: NDArray[np.intp] | slice = slice(None)
+) -> FloatArray:
+    """(key, B, N, T, bound) of some architectures of a block, (architectures, batch sizes) each.
+
+    Args:
+        batch: sizes, the same for all or a row for each. picked: which architectures.
+    """
+    weights = block.weights[picked, None].astype(np.float64)
+    sizes = np.broadcast_to(batch, (weights.size, batch.shape[-1]))
+    return _plans(asked, asked.objective(asked.lengths(block, picked)), sizes, weights)
+
+
+def _plans(
+    asked: Search, objective: Objective, batch: FloatArray, weights: FloatArray, *, whole: bool = True
+) -> FloatArray:
     if asked.space.goal is None:
-        return _smallest_bounds(objective, asked.space, batch)
-    weights = block.weights[:, None].astype(np.float64)
+        return _smallest_bounds(objective, asked.space, batch, whole=whole)
     return _cheapest_plans(
-        objective, asked.space, asked.space.goal, batch, metric=asked.metric, weights=weights
+        objective, asked.space, asked.space.goal, batch, metric=asked.metric, weights=weights, whole=whole
     )
 
 
@@ -353,24 +368,51 @@ def _vacuous(asked: Search, block: Block, rows: FloatArray) -> NDArray[np.bool_]
     return found
 
 
-def _searched(asked: Search, block: Block, grid: FloatArray) -> FloatArray:
-    """(cost, B, N, T, bound) of each architecture of a block, by a grid of batch sizes; in a range it is
-    narrowed down, and then the sizes next to the best."""
-    many = block.index.size
-    batch = np.broadcast_to(grid, (many, grid.size)).copy()
-    rows, rounds = np.full((5, many), np.inf), _ROUNDS + 1 if asked.space.batch_range else 0
-    for turn in range(rounds + 1):
-        found = _tried(asked, block, batch)
-        at = np.argmin(found[0], axis=1)[:, None]
-        new = _picked(found)
-        rows = np.where(new[0] < rows[0], new, rows)
-        left = np.take_along_axis(batch, np.maximum(at - 1, 0), axis=1)[:, 0]
-        right = np.take_along_axis(batch, np.minimum(at + 1, batch.shape[1] - 1), axis=1)[:, 0]
-        batch = whole_grid(left, right, _INNER, axis=1)
-        if turn == rounds - 1:
-            batch = np.clip(rows[1][:, None] + _STEPS, grid[0], grid[-1])
-    rows[0] = np.where(rows[0] < _OUT, rows[0], np.inf)
-    return rows
+def _best_of_range(asked: Search, block: Block) -> FloatArray:
+    """(key, B, N, T, bound) of each architecture of a block, its batch size any of a range.
+
+    Keys of real B and N fall and then rise with log B: the logarithms of costs, of bounds and of what limits
+    are exceeded by are convex in it (geometric programs), and so is the larger of two such. Then N becomes
+    one of the whole numbers next to the best, with the B that this takes.
+    """
+    low, high = (float(size) for size in asked.space.batch_sizes)
+    objective = asked.objective(asked.lengths(block))
+    weights = block.weights[:, None].astype(np.float64)
+
+    def real(logs: FloatArray) -> FloatArray:
+        return _plans(asked, objective, np.exp(logs), weights, whole=False)
+
+    ends = (np.full(weights.shape, np.log(end)) for end in (low, high))
+    best = minimize_unimodal(lambda logs: real(logs)[0], *ends, steps=_BATCH_STEPS)
+    n = np.where(np.isfinite(found := real(best)[2]), np.maximum(found, 1.0), 1.0)
+    sizes = [best, *(_sized(asked.space, real, best, n, whole) for whole in (np.floor(n), np.ceil(n)))]
+    batch = np.concatenate([way(np.exp(size)) for size in sizes for way in (np.floor, np.ceil)], axis=1)
+    return _picked(_plans(asked, objective, np.clip(batch, low, high), weights))
+
+
+def _sized(
+    space: Space,
+    real: Callable[[FloatArray], FloatArray],
+    logs: FloatArray,
+    n: FloatArray,
+    whole: FloatArray,
+) -> FloatArray:
+    """Log of the real B with which a plan takes a whole number of iterations; `logs` is that of n.
+
+    By a budget it is the largest that this leaves. By a target log N falls with log B, by 1 about where N B
+    is least: a step by that slope, and where N is small secants after it.
+    """
+    if space.goal is None:
+        sizes = [(each.amount / whole - each.fixed) / max(each.each, 1e-300) for each in space.limits]
+        return np.asarray(np.log(np.maximum(np.min([*sizes, np.full(n.shape, _OUT)], axis=0), 1e-300)))
+    before, off = logs, np.log(n / whole)
+    after = logs + off
+    for _ in range(_SECANTS if n.min() < _FEW else 0):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            now = np.log(real(after)[2] / whole)
+            slope = np.minimum((now - off) / np.where(after == before, 1.0, after - before), -_FLAT)
+        before, off, after = after, now, np.where(np.isfinite(now), after - now / slope, after)
+    return after
 
 
 def _picked(found: FloatArray) -> FloatArray:
@@ -379,43 +421,61 @@ def _picked(found: FloatArray) -> FloatArray:
     return np.asarray(np.stack([np.take_along_axis(array, at, axis=1)[:, 0] for array in found]))
 
 
-def _smallest_bounds(objective: Objective, space: Space, batch: FloatArray) -> FloatArray:
-    """(key, B, N, T, bound) of each candidate, stacked; the key is the bound, inf where no iteration fits."""
-    n = space.most_iterations(batch, np.ones_like(batch))
+def _smallest_bounds(
+    objective: Objective, space: Space, batch: FloatArray, *, whole: bool = True
+) -> FloatArray:
+    """(key, B, N, T, bound) of each candidate, stacked. The key is the bound, more where no N fits."""
+    once = np.ones_like(batch)
+    n = space.most_iterations(batch, once)
+    if not whole and all(schedule.plain for schedule in space.schedules):
+        n = np.where(n > 0, 1 / space.excess(batch, once, once), n)
     safe, least = np.maximum(n, 1.0), np.full(batch.shape, np.inf)
     for schedule, keep_range in product(space.schedules, space.keep_probs):
         plans = objective.optimum(batch, safe, keep_range, schedule)
         least = np.fmin(least, objective.bound(plans).value)
-    least = np.where(n > 0, least, np.inf)
-    return np.stack([least, batch, n, np.ones_like(batch), least])
+    fewest = np.full(batch.shape, float(space.iterations[0]))
+    key = np.where(n > 0, least, _beyond(space, batch, fewest, once))
+    return np.stack([key, batch, n, once, np.where(n > 0, least, np.inf)])
+
+
+def _beyond(space: Space, batch: FloatArray, n: FloatArray, runs: FloatArray) -> FloatArray:
+    """Keys of plans that limits forbid: above all others, the less the fewer times a limit is exceeded."""
+    return np.asarray(_OUT * (1 + np.log(np.maximum(space.excess(batch, n, runs), 1.0))))
 
 
 def _cheapest_plans(
-    objective: Objective, space: Space, goal: Goal, batch: FloatArray, *, metric: Metric, weights: FloatArray
+    objective: Objective,
+    space: Space,
+    goal: Goal,
+    batch: FloatArray,
+    *,
+    metric: Metric,
+    weights: FloatArray,
+    whole: bool,
 ) -> FloatArray:
     """(key, B, N, T, NaN) of each candidate, stacked.
 
-    The key is the cost; where limits forbid the plan it is larger than any cost, but still rises with
-    the work, so that a range of batch sizes is narrowed towards what fits.
+    The key is the cost; more where limits forbid the plan, and still more, the less the larger B, where no N
+    reaches the target. N is real unless it is to be `whole`.
     """
     least, runs = np.full(batch.shape, np.inf), np.ones_like(batch)
     for keep_range in space.keep_probs:
 
         def needed(tried: FloatArray, keep_range: Range = keep_range) -> FloatArray:
             real, _ = objective.required_iterations(goal.per_run(tried), batch, keep_range)
-            return np.maximum(np.ceil(real), float(space.iterations[0]))
+            return np.maximum(np.ceil(real) if whole else real, float(space.iterations[0]))
 
         choices = [np.full(batch.shape, float(goal.runs))] if goal.runs else _runs(space, batch, needed)
         for choice in choices:
             n = needed(choice)
             better = ~(n > space.iterations[1]) & (n * choice < least * runs) | np.isinf(least)
             least, runs = np.where(better, n, least), np.where(better, choice, runs)
-    total = least * runs
+    total, reached = least * runs, np.isfinite(least)
     cost = cost_of(metric, space, batch=batch, total_iterations=total, weights=weights)
-    fits = np.isfinite(total) & (least <= space.most_iterations(batch, runs))
-    beyond = np.where(np.isfinite(total), _OUT * (1 + np.log1p(total * batch)), np.inf)
-    nothing = np.full(batch.shape, np.nan)
-    return np.stack([np.where(fits, cost, beyond), batch, least, runs, nothing])
+    beyond = _beyond(space, batch, least, runs)
+    fits = least <= space.most_iterations(batch, runs) if whole else beyond <= _OUT
+    key = np.where(reached, np.where(fits, cost, beyond), _HOPELESS * (1 + 1 / batch))
+    return np.stack([key, batch, least, runs, np.full(batch.shape, np.nan)])
 
 
 def _runs(
