@@ -22,7 +22,7 @@ from rsgadvise.ask.sweep.axes import parse_axis, plan_points
 from rsgadvise.ask.sweep.measuring import predict
 from rsgadvise.ask.sweep.results import Measurement, SweepPoint
 from rsgadvise.show.plot.charts import chart_from
-from rsgadvise.show.plot.names import fixed_values
+from rsgadvise.show.plot.sweep import fixed_values
 from rsgadvise.spec import load_spec
 
 CONFIGS = Path(__file__).parents[1] / "configs"

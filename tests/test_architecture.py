@@ -36,7 +36,7 @@ UPWARDS = {("advise", "show")}  # an advice in a notebook shows itself, and impo
 
 
 NAMES = {*KINDS, *BY_THEOREM}
-ASKED_BY_NAME = {"show/emit/plan.py", "show/html/words.py", "show/report/sweeping.py"}
+ASKED_BY_NAME = {"show/emit/plan.py", "show/html/figures.py", "show/report/sweeping.py"}
 """Where the name of a kind or of a set of constants still decides, beside the spec, theorems and pictures."""
 
 

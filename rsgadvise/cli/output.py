@@ -111,15 +111,6 @@ def is_stdout(path: Path | None) -> bool:
     return path is None or path == STDOUT
 
 
-def can_show(text: str) -> bool:
-    """Whether the encoding of standard output has these characters."""
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def write(path: Path | None, text: str) -> None:
     """Write a result to the place that --output names, standard output unless told.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsgadvise.cli.options import Format
-from rsgadvise.cli.output import QuietOptions, can_show, is_stdout, screen, show, write
+from rsgadvise.cli.output import QuietOptions, is_stdout, screen, show, write
 from rsgadvise.errors import UsageError
 from rsgadvise.files import write_bytes
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rsgadvise.show.plot.figure import Chart
 
 
-_DPI = 150
 _LONGEST_TITLE = 300
 
 
@@ -46,14 +45,6 @@ def plot(
         Format | None, typer.Option("--format", "-f", help="Print the numbers of the picture.")
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="In place of its own title.")] = None,
-    width: Annotated[
-        float | None,
-        typer.Option(metavar="INCHES", help="Of FILE; by default, as its height, what the picture needs."),
-    ] = None,
-    dpi: Annotated[
-        int | None,
-        typer.Option(min=30, max=1200, help=f"Pixels per inch of a PNG.  [default: {_DPI}]"),
-    ] = None,
     *,
     to: QuietOptions,
 ) -> None:
@@ -67,7 +58,6 @@ def plot(
         raise UsageError(
             f"standard output holds one of --terminal and --format; got --format {format_} too; leave one out"
         )
-    _check_size(form, width, dpi)
     _check_title(title)
     if output is not None:
         from rsgadvise.show.plot.drawing import drawing_library
@@ -77,17 +67,15 @@ def plot(
     if output is not None and form is not None:
         from rsgadvise.show.plot.drawing import draw
 
-        write_bytes(output, draw(chart, form, width=width, dpi=dpi or _DPI))
+        write_bytes(output, draw(chart, form))
     if terminal:
         from rsgadvise.show.plot.terminal import render
 
         columns, colour = screen(no_color=to.no_color)
         shown = replace(chart, caption=()) if to.quiet else chart
-        text = render(shown, width=columns, colour=colour)
-        whole = can_show(text)
-        write(None, text if whole else render(shown, width=columns, colour=colour, unicode=False))
+        write(None, render(shown, width=columns, colour=colour))
     if format_ is not None:
-        from rsgadvise.show.report.pictures import chart_blocks, chart_rows
+        from rsgadvise.show.plot.figure import chart_blocks, chart_rows
 
         show(replace(to, format=format_), "plot", chart, chart_blocks, chart_rows(chart))
 
@@ -105,17 +93,6 @@ def _form(output: Path) -> Form:
             return form
     got = "standard output" if is_stdout(output) else f"{output.name!r}"
     raise UsageError(f"-o must end in .png, .svg or .pdf; got {got}; change the name, or use --terminal")
-
-
-def _check_size(form: Form | None, width: float | None, dpi: int | None) -> None:
-    """Refuse sizes that nothing has, or that would be left aside."""
-    if width is not None and not 4 <= width <= 100:
-        raise UsageError(f"--width must be 4 to 100 inches; got {width:g}; change it")
-    for name, given in (("--width", width), ("--dpi", dpi)):
-        if given is not None and form is None:
-            raise UsageError(f"{name} is about the file of -o; got no -o; leave it out")
-    if dpi is not None and form != "png":
-        raise UsageError(f"--dpi is about the pixels of a PNG; got a file of type {form}; leave it out")
 
 
 def _check_title(title: str | None) -> None:

@@ -150,7 +150,9 @@ def test_the_header_says_what_is_advised(run: Run, config: Config) -> None:
         "Near tie: batch sizes 16, 32, 64, 128, 256",
     ):
         assert part in text
-    assert "not proven for this data" in read(page(run, config("mnist_autoencoder"), *paper)).text
+    unproven = page(run, config("mnist_autoencoder"), *paper)
+    assert "not proven for this data" in read(unproven).text
+    assert '<dt>that bound is</dt><dd class="no">not proven</dd>' in unproven
     vacuous = ("--set", "search.batch_size=[16]", "--set", "budget={epochs: 0.0003}")
     assert (
         "is vacuous: no squared gradient norm"

@@ -192,6 +192,9 @@ def test_the_numbers_of_a_picture_in_each_format(run: Run, form: str) -> None:
     elif form == "csv":
         rows = list(csv.DictReader(io.StringIO(result.out)))
         assert [row["value"] for row in rows if row["series"] == "certified bound"][:2] == ["1.5", "3.0"]
+        third = [row for row in rows if row["series"].startswith("measured")][2]
+        numbers = [float(third[key]) for key in ("at", "value", "lower", "upper")]
+        assert numbers == pytest.approx([20.0, 0.0012, 0.0006, 0.0024])
     else:
         assert "certified bound" in result.out
 

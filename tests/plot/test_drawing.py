@@ -20,7 +20,7 @@ import pytest
 from conftest import Run
 from documents import LENGTHS, SAMPLES, chart, raced
 
-from rsgadvise.errors import DataError, UsageError
+from rsgadvise.errors import DataError
 from rsgadvise.show.plot.drawing import draw
 from rsgadvise.show.plot.figure import GROUPS, ROLES
 from rsgadvise.show.plot.terminal import render
@@ -162,11 +162,8 @@ def boxes(figure: Any) -> tuple[list[Any], list[Any]]:
     return around, [axes.get_tightbbox(renderer) for axes in figure.axes]
 
 
-@pytest.mark.parametrize("width", [None, 5.0])
 @pytest.mark.parametrize("name", SAMPLES)
-def test_nothing_overlaps_and_nothing_is_cut(
-    name: str, width: float | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_overlaps_and_nothing_is_cut(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: list[str] = []
 
     def saving(figure: Any, *_: Any, **__: Any) -> None:
@@ -174,7 +171,7 @@ def test_nothing_overlaps_and_nothing_is_cut(
         saved.append(name)
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", saving)
-    draw(chart(SAMPLES[name]), "svg", width=width)
+    draw(chart(SAMPLES[name]), "svg")
     assert len(saved) == 1
 
 
@@ -208,12 +205,6 @@ def check_apart(figure: Any, name: str) -> None:
             assert apart, (name, first, second)
     sizes = [text.get_fontsize() for text in figure.texts]
     assert min(sizes) >= 8
-
-
-def test_the_width_asked_for_is_the_width_and_too_many_pixels_are_refused() -> None:
-    assert 'width="648pt"' in draw(chart(SAMPLES["single"]), "svg", width=9).decode()
-    with pytest.raises(UsageError, match="a PNG may have 100,000,000 pixels"):
-        draw(chart(SAMPLES["single"]), "png", width=40, dpi=1200)
 
 
 def test_looks_can_be_told_apart_without_colour() -> None:
@@ -272,7 +263,7 @@ def test_the_command_writes_whole_files_only(run: Run, tmp_path: Path) -> None:
     assert both.out.startswith("a & b < $x$ \N{SNOWMAN}\n")
     assert "a & b < $x$ \N{SNOWMAN}" in texts(ElementTree.fromstring(target.read_bytes()))
     before = target.read_bytes()
-    assert run("plot", source, "-o", target, "--width", "2").code == 2
+    assert run("plot", source, "-o", target, "--title", "a\nb").code == 2
     assert target.read_bytes() == before
     assert Counter(path.name for path in tmp_path.iterdir()) == Counter(["d.json", "x.SVG"])
     assert "its directory does not exist" in run.refused("plot", source, "-o", tmp_path / "no" / "x.svg")

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsgadvise.show.plot.figure import Axis
-from rsgadvise.show.plot.scales import across_axis, fraction, linear_axis, log_axis, tick_number, value_axis
+from rsgadvise.show.plot.figure import (
+    Axis,
+    across_axis,
+    fraction,
+    linear_axis,
+    log_axis,
+    tick_number,
+    value_axis,
+)
 
 SIZES = st.floats(1e-300, 1e300)
 EVERY = st.floats(sys.float_info.min, sys.float_info.max)  # of full precision; ticks need digits

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rsgadvise.advise.results import Expected
 from rsgadvise.ask.curves import Curve, Edge
 from rsgadvise.numerals import count, number
-from rsgadvise.show.html import words
 from rsgadvise.show.html.markup import Markup, element, grid_html
-from rsgadvise.show.plot.figure import Axis
-from rsgadvise.show.plot.scales import fraction, log_axis
+from rsgadvise.show.plot.figure import Axis, fraction, log_axis
 from rsgadvise.show.report.blocks import Column, Grid
 
 _WIDTH, _HEIGHT = 400.0, 285.0
@@ -22,6 +20,46 @@ _BEYOND_LIMIT = 2.0  # bounds above the largest gradient say nothing, and get no
 _BEYOND_ADVISED = 3.0
 _FAR = 30.0  # a level so many times above all lines is named, not drawn
 _VERTICAL = ("range", "certified_range")
+
+_BOUND = "bound on E‖∇f‖²"
+_BEST_STEPSIZE = "best stepsize at each point"
+
+_CURVE: Mapping[str, tuple[str, str]] = {
+    "iterations": ("Bound against iterations", "Batch size and keep probability as advised."),
+    "stepsize": ("Bound against stepsize", "Batch size, iterations and keep probability as advised."),
+    "stepsize_factor": (
+        "Bound against stepsize",
+        "The stepsizes of all layers times one factor; all else as advised.",
+    ),
+    "batch_size": ("Bound against batch size", "Keep probability as advised."),
+}
+_AXIS: Mapping[str, str] = {
+    "iterations": "iterations N",
+    "stepsize": "stepsize γ",
+    "stepsize_factor": "multiple of the advised stepsizes",
+    "batch_size": "batch size B, in rows",
+}
+_SERIES: Mapping[str, Mapping[str, str]] = {
+    "iterations": {
+        "held": "stepsize as advised",
+        "best": _BEST_STEPSIZE,
+        "certified": "certified bound, stepsize as advised",
+    },
+    "stepsize": {"held": "bound", "certified": "certified bound"},
+    "stepsize_factor": {"held": "bound", "certified": "certified bound"},
+    "batch_size": {
+        "held": "same iterations and stepsize",
+        "same_work": "same work N B, best stepsize",
+        "same_work_held": "same work N B, same stepsize",
+        "certified": "certified bound, same iterations and stepsize",
+    },
+}
+_EDGE: Mapping[str, str] = {
+    "range": "end of the theorem's range",
+    "certified_range": "end of the certified range",
+    "largest_gradient": "largest squared gradient norm possible",
+    "target": "target of one run",
+}
 
 
 class _Frame(NamedTuple):
@@ -45,32 +83,53 @@ def _on(axis: Axis, value: float) -> bool:
     return axis.low <= value <= axis.high
 
 
+def _shown(knob: str, value: float) -> str:
+    """A value of a knob: whole numbers in full, others with four digits."""
+    return count(int(value)) if knob in ("iterations", "batch_size") else number(value)
+
+
+def _describe(curve: Curve) -> str:
+    """A figure in sentences, for whoever does not see it."""
+    values = curve.series[0].values
+    finite = [(x, y) for x, y in zip(curve.x, values, strict=True) if math.isfinite(y)]
+    knob, name = curve.knob, _AXIS[curve.knob]
+    text = "Both axes are logarithmic."
+    if finite:
+        (first, at_first), (last, at_last) = finite[0], finite[-1]
+        text += (
+            f" From {_shown(knob, first)} to {_shown(knob, last)} the bound goes from {number(at_first)} to "
+            f"{number(at_last)}."
+        )
+    text += f" Advised is a {name} of {_shown(knob, curve.at)}, where the bound is {number(curve.bound)}."
+    return text
+
+
 def _curve_figure(curve: Curve) -> Markup:
     """The bound against one knob."""
-    title, note = words.CURVE[curve.knob]
+    title, note = _CURVE[curve.knob]
     ends = [edge.value for edge in curve.edges if edge.name in _VERTICAL]
-    across = log_axis(words.AXIS[curve.knob], [*curve.x, *ends], most=_MOST_TICKS)
+    across = log_axis(_AXIS[curve.knob], [*curve.x, *ends], most=_MOST_TICKS)
     frame = _Frame(across, _bound_axis(curve))
     drawn = [edge for edge in curve.edges if _on(across if edge.name in _VERTICAL else frame.up, edge.value)]
     lines = [_line(each.name, _path(frame, curve.x, each.values)) for each in reversed(curve.series)]
     # A bound of 0, that of inputs that are all zero, has no place on a log axis.
     dot = [_dot(frame.x(curve.at), frame.y(curve.bound))] if curve.bound > 0 else []
-    names = words.SERIES[curve.knob]
+    names = _SERIES[curve.knob]
     legend = [
         *(_entry(_line(each.name), names[each.name]) for each in curve.series),
-        _entry(_dot(14, 6), f"advised: {words.shown(curve.knob, curve.at)}, bound {number(curve.bound)}"),
+        _entry(_dot(14, 6), f"advised: {_shown(curve.knob, curve.at)}, bound {number(curve.bound)}"),
         *(_entry(_edge(edge), _edge_words(curve.knob, edge, shown=edge in drawn)) for edge in curve.edges),
     ]
-    columns = (Column(words.AXIS[curve.knob]), *(Column(names[each.name]) for each in curve.series))
+    columns = (Column(_AXIS[curve.knob]), *(Column(names[each.name]) for each in curve.series))
     rows = tuple(
-        (words.shown(curve.knob, x), *(number(each.values[index]) for each in curve.series))
+        (_shown(curve.knob, x), *(number(each.values[index]) for each in curve.series))
         for index, x in enumerate(curve.x)
     )
     return _plot(
         f"curve-{curve.knob}",
         title,
         note,
-        says=words.describe(curve),
+        says=_describe(curve),
         frame=frame,
         content=[*(_edge(edge, frame) for edge in drawn), *lines, *dot],
         legend=legend,
@@ -89,7 +148,7 @@ def _bound_axis(curve: Curve) -> Axis:
     top = min(top, max(ceilings, default=top))
     top = max([top, *(value for value in limits if value <= _FAR * top)])
     shown = [y for y in values if y <= top] or [top / 10]
-    return log_axis(words.BOUND, [*shown, *(y for y in advised if y <= top), top], most=_MOST_TICKS)
+    return log_axis(_BOUND, [*shown, *(y for y in advised if y <= top), top], most=_MOST_TICKS)
 
 
 def _line(name: str, d: str = "M0 6H28") -> Markup:
@@ -119,8 +178,8 @@ def _edge(edge: Edge, frame: _Frame | None = None) -> Markup:
 
 
 def _edge_words(knob: str, edge: Edge, *, shown: bool) -> str:
-    value = words.shown(knob, edge.value) if edge.name in _VERTICAL else number(edge.value)
-    return f"{words.EDGE[edge.name]}: {value}" + ("" if shown else ", outside the figure")
+    value = _shown(knob, edge.value) if edge.name in _VERTICAL else number(edge.value)
+    return f"{_EDGE[edge.name]}: {value}" + ("" if shown else ", outside the figure")
 
 
 def _dot(x: float, y: float) -> Markup:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rsgadvise.numerals import count, epochs, network, number
 from rsgadvise.records import dataclass
-from rsgadvise.show.html import words
 from rsgadvise.show.html.figures import figures, learning_figure
 from rsgadvise.show.html.markup import Markup, blocks_html, element, grid_html, joined, prose
 from rsgadvise.show.html.style import sheet
@@ -25,9 +25,10 @@ from rsgadvise.show.report.blocks import Column, Grid, assumptions
 from rsgadvise.show.report.documents import statistics_blocks
 from rsgadvise.show.report.explaining import data_in_words
 from rsgadvise.theory import about
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.results import Advice, TrainingPlan
+    from rsgadvise.advise.results import Advice, Recommendation, TrainingPlan
     from rsgadvise.ask.curves import Curves
     from rsgadvise.ask.explain.results import Hypothesis
     from rsgadvise.data.scaling import DataStatistics
@@ -85,7 +86,7 @@ def render(page: Page) -> str:
     """The page as one HTML document that loads nothing and runs nothing."""
     advice = page.advice
     name = network(advice.kind, advice.layers)
-    title = page.title or words.title_of(advice, name)
+    title = page.title or f"{'No plan' if advice.infeasible else 'Advice'} for {name}"
     sections = list(_sections(page))
     body = element(
         "div",
@@ -174,7 +175,7 @@ def _header(page: Page, title: str, name: str) -> Markup:
     if not _is_rank_1(advice):
         context = f"ranks by {context}"
     elif advice.recommendations:
-        told = (*told, words.worth(advice, advice.recommendations[0], data_in_words(page.assumptions)))
+        told = (*told, _worth(advice, advice.recommendations[0], data_in_words(page.assumptions)))
     paragraphs = (
         element("p", prose(line), class_="lead" if at == 0 else None) for at, line in enumerate(told)
     )
@@ -189,6 +190,35 @@ def _header(page: Page, title: str, name: str) -> Markup:
         *paragraphs,
         *([element("dl", *tiles, class_="tiles")] if tiles else []),
         element("p", _unbroken(f"{name}: {context}", name), class_="meta"),
+    )
+
+
+def _worth(advice: Advice, best: Recommendation, data: str) -> str:
+    """What the bound of the first rank promises, in a sentence, of which data."""
+    limit = number(advice.largest_gradient)
+    if not math.isfinite(best.bound):
+        return "These constants give no bound at that stepsize."
+    if best.vacuous:
+        return (
+            f"The bound on the expected squared gradient norm, {number(best.bound)}, is vacuous: no squared "
+            f"gradient norm of this network exceeds {limit} anyway."
+        )
+    start = f"The expected squared gradient norm is then at most {number(best.bound)}"
+    whose = about(advice.constants)
+    if theorem_of(advice.kind, advice.constants).proven:
+        return f"{start}, which is proven for any {data}."
+    if whose.caveat:
+        return (
+            f"{start} by constants that are {whose.caveat}; constants that hold for any data "
+            f"with these moments give {number(best.certified_bound)}."
+        )
+    if best.proven:
+        return (
+            f"{start}, which is proven for any {data}: the certified bound is {number(best.certified_bound)}."
+        )
+    return (
+        f"{start} by {whose.whose}, which is not proven for this data: constants that "
+        f"hold for any data with these moments give {number(best.certified_bound)}."
     )
 
 
@@ -211,13 +241,22 @@ def _facts(advice: Advice, plan: TrainingPlan) -> Iterator[tuple[str, str, str |
     yield "dropout rate", number(plan.dropout_rate, 3), None
     if best is not None:
         yield "bound", number(best.bound), None
-        yield ("that bound is", *words.verdict(best))
+        yield ("that bound is", *_verdict(best))
     elif plan.loss is not None and plan.constant_loss is not None:
         state = {True: "yes", False: "no", None: None}[plan.learns]
         yield "training loss" if plan.looks else "loss of a short run", number(plan.loss, 3), state
         if plan.looks and plan.held_out_loss is not None:
             yield "of rows held out", number(plan.held_out_loss, 3), None
         yield "of a constant", number(plan.constant_loss, 3), None
+
+
+def _verdict(best: Recommendation) -> tuple[str, str]:
+    """(word, class) for the bound of the first rank."""
+    if not math.isfinite(best.bound):
+        return "absent", "no"
+    if best.vacuous:
+        return "vacuous", "no"
+    return ("proven", "yes") if best.proven else ("not proven", "no")
 
 
 def _recommendations(advice: Advice) -> Markup:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from rsgadvise.show.plot.figure import Axis, Chart, Panel, Point, Role, Series
-from rsgadvise.show.plot.scales import fraction
-
-# The characters of marks, and what stands for them where an encoding lacks them.
+from rsgadvise.show.plot.figure import Axis, Chart, Panel, Point, Role, Series, fraction
 
 _MARKS: Mapping[Role, tuple[str, str, str]] = {
     # mark, the same hollow, ANSI style
@@ -28,7 +24,6 @@ _MARKS: Mapping[Role, tuple[str, str, str]] = {
 _FILLS = "█▒░▓▚▞"
 _LEVEL, _UPRIGHT, _PATH, _MISSING, _SEVERAL = "─", "┆", "·", "×", "✱"
 _SIDE, _BOTTOM, _CORNER, _SIDE_TICK, _BOTTOM_TICK = "│", "─", "└", "┤", "┬"
-_IN_ASCII = str.maketrans("●○▲△■─◇★×█▒░▓▚▞┆·✱│└┤┬↓", "oO^A#-i*x#=+%:@:.&|+++v")
 
 _GROUP_STYLES = ("36", "31", "32", "33", "35", "34")
 _BOLD, _DIM = "1", "2"
@@ -38,72 +33,34 @@ _SMALL: Role = "measured"  # has small letters in a chart of groups
 _NAMES = 0.5  # of the width, for the names of categories
 _TALL, _TALL_OF_GROUPS, _LOW = 18, 26, 10  # rows of a panel
 
-_POWER = re.compile(r"(?:([\d.]+)·)?10([⁻⁰¹²³⁴-⁹]+)")
-_PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-_WORDS = {
-    "ζ": "zeta",
-    "γ": "gamma",
-    "ρ": "rho",
-    "α": "alpha",
-    "μ": "mu",
-    "τ": "tau",
-    "λ": "lambda",
-    "ε": "eps",
-    "δ": "delta",
-    "∇": "grad ",
-    "‖": "||",
-    "²": "^2",
-    "¹": "^1",
-    "ᴿ": "^R",
-    "−": "-",
-    "×": "x",
-    "·": "*",
-    "…": "...",
-}
 
-
-def ascii_text(text: str) -> str:
-    """The same text in ASCII.
-
-    Example:
-        >>> ascii_text("E‖∇f(Wᴿ)‖², ζ = 3·10⁻⁵")
-        'E||grad f(W^R)||^2, zeta = 3e-5'
-    """
-    text = _POWER.sub(lambda found: f"{found[1] or 1}e{found[2].translate(_PLAIN_DIGITS)}", text)
-    text = "".join(_WORDS.get(letter, letter) for letter in text)
-    return text.encode("ascii", "replace").decode("ascii")
-
-
-def render(chart: Chart, *, width: int, colour: bool, unicode: bool = True) -> str:
+def render(chart: Chart, *, width: int, colour: bool) -> str:
     """Draw a chart with characters.
 
     Args:
         chart: what to draw.
         width: columns of the terminal; no line is longer.
         colour: with ANSI styles.
-        unicode: with block and box characters, else in ASCII alone.
 
     Returns:
         The lines, each ended by a newline.
     """
-    page = _Page(chart, width, colour=colour, unicode=unicode)
+    page = _Page(chart, width, colour=colour)
     lines = [*page.wrapped(chart.title, _BOLD), *page.wrapped(chart.subtitle, _DIM)]
     for panel in chart.panels:
         lines += ["", *_panel(page, panel)]
     lines += ["", *page.legend()]
     for sentence in chart.caption:
         lines += page.wrapped(sentence, first="- ", rest="  ")
-    text = "\n".join(line.rstrip() for line in lines) + "\n"
-    return text if unicode else text.translate(_IN_ASCII)
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 class _Page:
-    """What the panels of a chart share: the width, styles and texts, and what the legend is to explain."""
+    """What the panels of a chart share: the width and styles, and what the legend is to explain."""
 
-    def __init__(self, chart: Chart, width: int, *, colour: bool, unicode: bool) -> None:
+    def __init__(self, chart: Chart, width: int, *, colour: bool) -> None:
         self.chart = chart
         self.width = width
-        self.say: Callable[[str], str] = str if unicode else ascii_text
         self.met = False  # whether two marks share a cell
         self.known: dict[str, tuple[str, str]] = {}  # by its name, mark and style of what was drawn
         self._colour = colour
@@ -115,7 +72,7 @@ class _Page:
 
     def wrapped(self, text: str, style: str = "", *, first: str = "", rest: str = "") -> list[str]:
         """A text as lines of the page."""
-        lines = textwrap.wrap(self.say(text), self.width, initial_indent=first, subsequent_indent=rest)
+        lines = textwrap.wrap(text, self.width, initial_indent=first, subsequent_indent=rest)
         return [self.styled(line, style) for line in lines]
 
     def style(self, series: Series) -> str:
@@ -146,7 +103,7 @@ class _Page:
 
     def legend(self) -> list[str]:
         """What was drawn, each mark with its name, and the letters of groups."""
-        items = [(mark, style, self.say(name)) for name, (mark, style) in self.known.items()]
+        items = [(mark, style, name) for name, (mark, style) in self.known.items()]
         if self.met:
             items.append((_SEVERAL, _BOLD, "several in one place"))
         groups = self.chart.groups
@@ -155,10 +112,10 @@ class _Page:
         drawn = (series for panel in self.chart.panels for series in panel.series)
         roles = {series.role: series.name for series in drawn if series.group is not None}
         large = [name for role, name in roles.items() if role not in (_SMALL, *_BEHIND)]
-        items.append(("A", "", self.say(", ".join(large))))
+        items.append(("A", "", ", ".join(large)))
         if _SMALL in roles:
-            items.append(("a", "", self.say(roles[_SMALL])))
-        letters = [(_letter(at), _group_style(at), self.say(name)) for at, name in enumerate(groups)]
+            items.append(("a", "", roles[_SMALL]))
+        letters = [(_letter(at), _group_style(at), name) for at, name in enumerate(groups)]
         return [*self._flowed(items), *self.wrapped(f"{self.chart.group_name}:"), *self._flowed(letters)]
 
     def _flowed(self, items: Sequence[tuple[str, str, str]]) -> list[str]:
@@ -235,14 +192,14 @@ class _Canvas:
 def _panel(page: _Page, panel: Panel) -> list[str]:
     """The lines of a panel: its values run to the right, one line a category, or from bottom to top."""
     lines = page.wrapped(panel.title, _BOLD)
-    full = [page.say(tick.label) for tick in panel.across.ticks]
+    full = [tick.label for tick in panel.across.ticks]
     short = max(map(len, full), default=0) <= _NAMES * page.width
     if panel.horizontal:
         names = full if short else [str(index + 1) for index in range(len(full))]
         height = len(names)
     else:
         lines += page.wrapped(panel.value.label)
-        names = [page.say(tick.label) for tick in panel.value.ticks]
+        names = [tick.label for tick in panel.value.ticks]
         height = _LOW if panel.value.scale != "log" else _TALL_OF_GROUPS if page.chart.groups else _TALL
     margin = max(map(len, names), default=0) + 1
     canvas = _Canvas(panel, max(page.width - margin - 1, 8), height)
@@ -263,7 +220,7 @@ def _panel(page: _Page, panel: Panel) -> list[str]:
 
 def _axis_below(page: _Page, axis: Axis, *, margin: int, width: int) -> Iterator[str]:
     """The axis with its ticks, their texts, and its name; long texts become numbers with a key below."""
-    ticks = [(round(fraction(axis, t.position) * (width - 1)), page.say(t.label)) for t in axis.ticks]
+    ticks = [(round(fraction(axis, t.position) * (width - 1)), t.label) for t in axis.ticks]
     ticks = [(place, label) for place, label in ticks if 0 <= place < width]
     numbered = axis.scale == "category" and not _labels(ticks, width)[1]
     names = [label for _, label in ticks]

@@ -19,7 +19,6 @@ from pydantic_core import from_json
 
 from rsgadvise.errors import DataError
 from rsgadvise.records import dataclass
-from rsgadvise.show.plot.names import shortened
 from rsgadvise.spec.rules import LARGEST, ROUNDING, SMALLEST, shown
 from rsgadvise.spec.yaml import path_text
 
@@ -60,6 +59,21 @@ def at_least(*keys: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def shortened(text: str, longest: int = 44) -> str:
+    """A text on one line, whose middle is left out where it is long.
+
+    Example:
+        >>> shortened("/a/very/long/path/of/a/spec.yaml", 20)
+        '/a/very/l…/spec.yaml'
+    """
+    if not text.isprintable():
+        text = ascii(text)[1:-1]
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
 
 
 def line(text: str) -> str:
