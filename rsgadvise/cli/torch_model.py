@@ -31,7 +31,7 @@ class _Rows:
         inputs, targets: a row for each example; classes by number, or as numbers of 0 and 1.
         classes: whether they are numbers of classes. one_hot: of labels, a 1 for each row's; else None.
         scaling, options: of the file. notes: on it.
-        decode: see `advise_model`.
+        decode: see `advise_model`. answers: whether they are several of 0 and 1.
     """
 
     inputs: Any
@@ -42,6 +42,7 @@ class _Rows:
     options: dict[str, object]
     notes: tuple[str, ...]
     decode: Any
+    answers: bool
 
 
 def recommend_model(
@@ -156,7 +157,10 @@ def prepared(asked: ModelOptions, options: DataOptions, effort: Effort, *, quiet
         rows = replace(rows, classes=False, targets=rows.one_hot[:, 1:] if single else rows.one_hot)
     notes = [*rows.notes, *shaped]
     if asked.loss is None:
-        notes.append(f"Assumed: the loss {loss.name}; --loss says otherwise.")
+        other = (
+            f"--loss {BINARY} takes outputs for log-odds of 1" if rows.answers else "--loss says otherwise"
+        )
+        notes.append(f"Assumed: the loss {loss.name}; {other}.")
     if options.optimizer is None:
         notes.append("Assumed: the optimiser adam; --optimizer says otherwise.")
     if options.epochs is None:
@@ -266,6 +270,7 @@ def _read(asked: ModelOptions, options: DataOptions, *, quiet: bool) -> _Rows:
         dict(reading.said),
         tuple(notes),
         encoding.decodes,
+        encoding.kind == "0 and 1 per column",
     )
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _MOST_LINES = 6
 _SHORT = 150  # characters of a line that is still read in passing
 _LAYERS_NAMED = 4
-_LISTED = 3  # targets whose errors are told one by one
+_LISTED = 2  # targets whose errors are told one by one
 _ALIKE = 1.02  # times one stepsize is another that is shown as the same
 _SAID = ("Data measured from ", "Typical: ")  # what the first lines say already
 _GUESSED_TARGET = "is assumed to be what to predict"
