@@ -17,6 +17,7 @@ from rsgadvise.theory.constants import (
 )
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.search import once
 
 
 def certified_network(problem: Problem) -> CertifiedNetwork:
@@ -71,7 +72,7 @@ def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:
     """The vacuity limit: no squared gradient norm of this network can exceed it."""
     if not problem.unit_targets:
         return np.full(np.shape(keep_prob), np.inf)
-    return certified_network(problem).limit(keep_prob)
+    return once(certified_network(problem).limit, keep_prob)
 
 
 def needs_norm(problem: Problem) -> bool:

@@ -29,6 +29,19 @@ def distinct(values: FloatArray) -> FloatArray:
     return np.asarray(ordered[np.concatenate([[True], np.diff(ordered) > 0])])
 
 
+def once(function: Callable[[FloatArray], FloatArray], values: FloatArray) -> FloatArray:
+    """`function(values)`, worked out for one where all are the same, as keep probabilities nearly always are.
+
+    Example:
+        >>> once(lambda zeta: zeta**2, np.array([0.5, 0.5])).tolist()
+        [0.25, 0.25]
+    """
+    if values.size < _FEW or (values != values.flat[0]).any():
+        return function(values)
+    found = function(np.asarray(values.flat[0]))
+    return np.asarray(np.broadcast_to(found, np.broadcast_shapes(found.shape, values.shape)))
+
+
 def whole_number(value: float, *, most: int = 10**15) -> int:
     """A computed number that stands for a whole one, rounded to it and held within [-most, most].
 

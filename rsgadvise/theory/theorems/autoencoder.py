@@ -10,7 +10,7 @@ import numpy as np
 from rsgadvise.theory.constants import InputMoments, TiedNetwork
 from rsgadvise.theory.descent import FloatArray, Geometry, Numeric
 from rsgadvise.theory.objective import Cost, Range
-from rsgadvise.theory.search import minimize_scan
+from rsgadvise.theory.search import minimize_scan, once
 from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent
 
 # Box-constrained denoising autoencoders: Theorem IV.1, equations (10) and (11).
@@ -59,7 +59,7 @@ def smoothness(
     Reading: any valid Lipschitz constant may stand for U_da in (11); this one is proven.
     """
     net = TiedNetwork(layers=(input_dim, hidden_dim), weight_bound=weight_bound, moments=moments)
-    return net.constants(keep_prob).smoothness
+    return once(lambda zeta: net.constants(zeta).smoothness, np.asarray(keep_prob, dtype=np.float64))
 
 
 def optimal_keep_prob(
