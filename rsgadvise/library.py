@@ -89,10 +89,10 @@ def recommend(
     Args:
         spec: a `Spec`, a mapping of the same shape as the YAML, or the path of a YAML file.
         data: (x, y), or x alone for an autoencoder; arrays of one row per example, x in [0, 1] unless
-            data.scaling of the spec is minmax, robust or standard, y in [0, 1] or labels, whole numbers or
-            words, which become one output for each class; 0 and 1 may also be the values of a single output.
-            Their moments count instead of those in the spec. Without them a `data.file`
-            in the spec is left aside.
+            data.scaling of the spec is minmax, robust, standard or logarithms, y in [0, 1] or labels, whole
+            numbers or words, which become one output for each class; 0 and 1 may also be the values of a
+            single output. Their moments count instead of those in the spec. Without them a `data.file` in the
+            spec is left aside.
         constants: auto, paper, certified, typical, or calibrated: measured on the data. auto measures and
             races on the data, and without data is typical for what to train with.
         pilot: at most so many trainings that short runs may cost, 0.1 to 100; 0 for none; None leaves it to

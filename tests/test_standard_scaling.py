@@ -74,6 +74,55 @@ def test_rows_are_those_of_scikit_learn(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(rows, theirs, rtol=1e-11, atol=1e-6 if "offset" in name else 1e-11)
 
 
+TAILS = np.column_stack(
+    [
+        np.exp(RNG.normal(0, 1.5, ROWS)),  # above 0
+        np.where(RNG.random(ROWS) < 0.5, 0, np.exp(RNG.normal(0, 1.5, ROWS))),
+        np.exp(RNG.normal(0, 1.5, ROWS)) - 5,
+        RNG.normal(0, 1, ROWS),  # and three that have none, the second being rare and the last reversed
+        RNG.random(ROWS) < 0.02,
+        -np.exp(RNG.normal(0, 1.5, ROWS)),
+    ]
+)
+
+
+@pytest.mark.parametrize("rows_at_once", [7, ROWS])
+def test_logarithms_of_columns_with_a_long_tail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    np.save(tmp_path / "a.npy", TAILS)
+    monkeypatch.setattr(passes, "CHUNK_BYTES", rows_at_once * TAILS.shape[1] * 8)
+    monkeypatch.setattr(passes, "GRAM_ROWS", 1)
+    assert measure(open_data(tmp_path / "a.npy")).tailed_columns == (0, 1, 2)
+    assert measure(open_data(tmp_path / "a.npy"), scaling="robust").tailed_columns == ()
+    found = measure(open_data(tmp_path / "a.npy"), scaling="logarithms")
+    assert found.tailed_columns == (0, 1, 2)
+    assert "Logarithms were taken of columns with a long tail: 0, 1, 2." in found.notes
+    logged = TAILS.copy()
+    logged[:, 0] = np.log(logged[:, 0])
+    for at in (1, 2):
+        moved = logged[:, at] - logged[:, at].min()
+        logged[:, at] = np.log(moved + np.exp(np.log(moved[moved > 0]).mean()))
+    expected = exact(logged)
+    np.testing.assert_allclose(
+        load_rows(open_data(tmp_path / "a.npy"), found)[0], expected, rtol=1e-11, atol=1e-11
+    )
+    assert found.largest_norm == pytest.approx(np.linalg.norm(expected, axis=1).max(), rel=1e-12)
+    assert found.second_moment == pytest.approx(1, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_logarithms_where_no_column_has_a_tail_are_standard(tmp_path: Path, name: str) -> None:
+    np.save(tmp_path / "a.npy", ARRAYS[name])
+    found = measure(open_data(tmp_path / "a.npy"), scaling="logarithms")
+    assert found.tailed_columns == ()
+    rows = [
+        load_rows(open_data(tmp_path / "a.npy"), measure(open_data(tmp_path / "a.npy"), scaling=kind))[0]
+        for kind in ("standard", "logarithms")
+    ]
+    np.testing.assert_array_equal(rows[0], rows[1])
+
+
 CLASSES = np.arange(ROWS) % 3
 LEARNT = ARRAYS["of any range"].copy()
 LEARNT[:, 0] += CLASSES

@@ -56,13 +56,14 @@ def stats(
 ) -> None:
     """Measure a data file: mean, moments, spectrum and scaling."""
     from rsgadvise.data.opening import open_as
+    from rsgadvise.data.scaling import CENTRED, KINDS
     from rsgadvise.show.report.documents import statistics_blocks
 
     keep_data_apart(data, about.target)
-    if into is not None and about.scaling == "standard":
+    if into is not None and KINDS.get(about.scaling) in CENTRED:
         raise UsageError(
-            "--into writes moments of inputs in [0, 1]; got --scaling standard, which leaves them; leave it "
-            "out, or give the spec data.file and data.scaling: standard instead"
+            f"--into writes moments of inputs in [0, 1]; got --scaling {about.scaling}, which leaves them; "
+            f"leave it out, or give the spec data.file and data.scaling: {about.scaling} instead"
         )
     reading = about.reading()
     source = open_as(data, reading)
@@ -234,6 +235,8 @@ def _from_data(
             f"--layers must start with the number of features of {data}, {source.input_dim}; "
             f"got {widths[0]}; {width_fix(source, widths[0], tied=kind.tied)}"
         )
+    from rsgadvise.data.scaling import CENTRED, KINDS
+
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=scaling)
     usual = usual_for(kind, statistics)
     if widths is None:
@@ -246,7 +249,7 @@ def _from_data(
             f"got {widths[-1]}; change it"
         )
     values = statistics_for_spec(statistics)
-    if scaling == "standard":  # the rest is measured whenever the file is read
+    if KINDS.get(scaling) in CENTRED:  # the rest is measured whenever the file is read
         values = {"samples": values["samples"]}
     return widths, dict(values), usual
 

@@ -316,11 +316,12 @@ class DataOptions:
         str | None, typer.Option(metavar="NAME", help=f"{_OF_DATA} the array of the features.")
     ] = None
     scaling: Annotated[
-        Literal["auto", "none", "minmax", "robust", "standard"],
+        Literal["auto", "none", "minmax", "robust", "standard", "logarithms"],
         typer.Option(
             help="How features come into [0, 1]: auto, as the data ask for; none, as they are; minmax, "
             "column by column; robust, column by column from the 1st to the 99th percentile, the rest "
-            "clipped. Or standard: mean 0 and variance 1, where certified constants hold, the paper's not.",
+            "clipped. Or standard: mean 0 and variance 1, and logarithms, the same of the logarithms of "
+            "columns with a long tail, where certified constants hold, the paper's not.",
         ),
     ] = "auto"
 

@@ -224,7 +224,7 @@ def read_rows(
 
     Args:
         path: the file.
-        scaling: of the features: auto, none, minmax, robust or standard, or as statistics name it.
+        scaling: of the features: auto, none, minmax, robust, standard or logarithms, or as statistics say.
         options: of `open_data`: target, exclude and so on.
 
     Raises:

@@ -17,7 +17,7 @@ from rsgadvise.records import dataclass
 
 # What is measured from a data file.
 
-ScalingChoice = Literal["auto", "none", "minmax", "robust", "standard"]
+ScalingChoice = Literal["auto", "none", "minmax", "robust", "standard", "logarithms"]
 RealTargets = Literal["none", "divide by 255", "min-max per column", "min-max per column of logarithms"]
 Targets = Literal["one-hot", "0 and 1", "0 and 1 per column", RealTargets]
 LOGARITHMS: RealTargets = "min-max per column of logarithms"
@@ -27,11 +27,20 @@ ScalingKind = Literal[
     "min-max per column",
     "robust, 1st to 99th percentile per column",
     "standard, mean 0 and variance 1 per column",
+    "logarithms of columns with a long tail, then mean 0 and variance 1 per column",
 ]
 MIN_MAX: ScalingKind = "min-max per column"
 ROBUST: ScalingKind = "robust, 1st to 99th percentile per column"
 STANDARD: ScalingKind = "standard, mean 0 and variance 1 per column"
-KINDS: dict[str, ScalingKind] = {"minmax": MIN_MAX, "robust": ROBUST, "standard": STANDARD}
+LOGARITHMIC: ScalingKind = "logarithms of columns with a long tail, then mean 0 and variance 1 per column"
+CENTRED = frozenset({STANDARD, LOGARITHMIC})
+"""Those that take every column to mean 0 and variance 1, and not into [0, 1]."""
+KINDS: dict[str, ScalingKind] = {
+    "minmax": MIN_MAX,
+    "robust": ROBUST,
+    "standard": STANDARD,
+    "logarithms": LOGARITHMIC,
+}
 """By the words of `data.scaling`, of those that look at the rows."""
 SpectrumMethod = Literal["gram", "lanczos"]
 
@@ -48,7 +57,7 @@ class StandardErrors:
 
 @dataclass(frozen=True, kw_only=True)
 class DataStatistics:
-    """Statistics of the features of one file after scaling, but for `STANDARD` to [0, 1].
+    """Statistics of the features of one file after scaling, but for `CENTRED` to [0, 1].
 
     Attributes:
         mean: mu_x, the mean over features of the column means.
@@ -67,15 +76,17 @@ class DataStatistics:
             for a yes or no each; "none", "divide by 255", "min-max per column" or `LOGARITHMS` for real
             targets; or None without targets.
         scaling: "none", "divide by 255", "min-max per column", `ROBUST`, where what lies beyond the two
-            percentiles of a column is clipped, or `STANDARD`, whose means are all 0.
+            percentiles of a column is clipped, or `STANDARD` or `LOGARITHMIC`, whose means are all 0.
         passes: passes over the file.
         rows_skipped: rows left out because a cell was missing.
         rows_filled, cells_filled: rows with missing cells that were filled in, and how many.
         constant_columns: features that have one value only.
         crushed_columns: features, by name or else by number in the file, that outliers crush under min-max:
             the middle 98 % of the values, which differ, lies in less than a tenth of [0, 1].
+        tailed_columns: features, named so too, that have a long tail: their mean lies in the lowest tenth of
+            their range. Of min-max, those whose logarithms could be taken; of `LOGARITHMIC`, were.
         notes: plain sentences about what a reader of the numbers should know.
-        largest_norm: max ||x|| over the rows, of `STANDARD` alone.
+        largest_norm: max ||x|| over the rows, of `CENTRED` alone.
     """
 
     mean: float
@@ -96,6 +107,7 @@ class DataStatistics:
     crushed_columns: tuple[str | int, ...]
     notes: tuple[str, ...]
     largest_norm: float | None = None
+    tailed_columns: tuple[str | int, ...] = ()
     rows_filled: int = 0
     cells_filled: int = 0
 
@@ -315,13 +327,16 @@ class Scaling:
     """How raw features become what is trained on.
 
     `divisor` and `low` are per column, in the units of `factor` times the raw value; a factor of 1/2
-    keeps the range of a column finite when it is wider than the largest float.
+    keeps the range of a column finite when it is wider than the largest float. `shift` is what is added to
+    a column before its logarithm is taken, NaN where none is, and `least` the smallest number that has one.
     """
 
     kind: ScalingKind
     low: NDArray[np.float64] | None = None
     divisor: NDArray[np.float64] | None = None
     factor: float = 1.0
+    shift: NDArray[np.float64] | None = None
+    least: NDArray[np.float64] | None = None
 
     def apply(self, block: Array, out: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.low is None or self.divisor is None:
@@ -329,6 +344,12 @@ class Scaling:
             if self.kind == "divide by 255":
                 out /= 255.0
             return out
+        if self.shift is not None and self.least is not None:
+            logged = np.flatnonzero(~np.isnan(self.shift))
+            np.copyto(out, block)
+            # Later rows may hold what has no logarithm: they are taken for the smallest that was seen.
+            out[:, logged] = np.log(np.maximum(out[:, logged] + self.shift[logged], self.least[logged]))
+            block = out
         beside = _beside(block) if out.flags.c_contiguous else 1
         whole = len(block) - len(block) % beside if beside > 1 else 0
         self._affine(
@@ -410,13 +431,57 @@ def standard(ranged: Scaling, chunks: Iterable[Array]) -> Scaling:
     )
 
 
+TAIL = 0.1
+"""Of a range: where the mean of what has a long tail lies, at most."""
+_LARGEST_MOVED = 1e307  # so that what is added to a number leaves it finite
+
+
+def logarithmic(low: Array, high: Array, start: Callable[[], Iterable[Array]]) -> Scaling:
+    """Standard scaling, of logarithms where a column has a long tail; see `shift` of `Scaling`.
+
+    A long tail has what holds more than two values, with a mean in the lowest tenth of the range. Nothing is
+    added to what is above 0; anything else is moved up, so that its smallest value becomes the geometric mean
+    of how far the others lie above it.
+
+    Args:
+        low, high: of each column.
+        start: starts a pass over all rows, in chunks.
+    """
+    bottom, top = low.astype(np.float64), high.astype(np.float64)
+    with np.errstate(over="ignore"):
+        span = top - bottom
+        usable = (span > 0) & (np.abs(bottom) + span < _LARGEST_MOVED)
+    sums, logs, above, between = np.zeros((4, len(bottom)))
+    rows = 0
+    for chunk in start():
+        for block in blocks(chunk):
+            with np.errstate(over="ignore", invalid="ignore"):
+                moved = block - bottom
+                sums += np.where(usable, moved / np.where(usable, span, 1.0), 0.0).sum(axis=0)
+            positive = usable & (moved > 0)
+            logs += np.log(moved, where=positive, out=np.zeros(moved.shape)).sum(axis=0)
+            above += positive.sum(axis=0)
+            between += (positive & (block < top)).sum(axis=0)
+            rows += len(block)
+    tailed = usable & (sums < TAIL * rows) & (between > 0)
+    moved = np.where(bottom > 0, 0.0, np.exp(logs / np.maximum(above, 1)) - bottom)
+    shift = np.where(tailed, moved, np.nan)
+    least = np.where(tailed, bottom + moved, 1.0)
+    most = np.log(np.where(tailed, top, 1.0) + np.where(tailed, moved, 0.0))
+    ranged, _ = min_max(np.where(tailed, np.log(least), bottom), np.where(tailed, most, top))
+    ranged = replace(ranged, shift=shift, least=least)
+    return replace(standard(ranged, start()), kind=LOGARITHMIC)
+
+
 def fitted(features: NDArray[np.float64], kind: ScalingKind) -> Scaling:
     """The scaling of this kind by rows that are all in memory."""
-    if kind not in {MIN_MAX, ROBUST, STANDARD}:
+    if kind not in {MIN_MAX, ROBUST, *CENTRED}:
         return Scaling(kind)
     low, high = features.min(axis=0), features.max(axis=0)
     if kind == ROBUST:
         return robust(percentiles(len(features), features.shape[1], lambda: [features]), low, high)[0]
+    if kind == LOGARITHMIC:
+        return logarithmic(low, high, lambda: [features])
     scaling, _ = min_max(low, high)
     return standard(scaling, [features]) if kind == STANDARD else scaling
 

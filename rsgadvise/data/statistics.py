@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from rsgadvise.data.gaps import Filling
 from rsgadvise.data.moments import Moments, Spread
 from rsgadvise.data.scaling import (
+    CENTRED,
+    LOGARITHMIC,
+    MIN_MAX,
     ROBUST,
-    STANDARD,
+    TAIL,
     DataStatistics,
     Ranges,
     Scaling,
@@ -27,6 +30,7 @@ from rsgadvise.data.scaling import (
     crushed,
     fitted,
     is_eight_bit,
+    logarithmic,
     min_max,
     percentiles,
     refuse_nonfinite,
@@ -63,6 +67,7 @@ def notes_on(
     constants: int,
     *,
     crushed: Sequence[str | int],
+    tailed: Sequence[str | int],
     by_range: int,
     pair: Eigenpair | None,
 ) -> tuple[str, ...]:
@@ -73,6 +78,7 @@ def notes_on(
         kind: of the scaling.
         rows, constants: rows used, and columns of one value.
         crushed: names of the columns that outliers crush.
+        tailed: names of the columns with a long tail.
         by_range: columns that robust scaling had to scale by their range.
         pair: the largest eigenvalue, if it was asked for.
     """
@@ -91,6 +97,9 @@ def notes_on(
     elif constants:
         end = "" if kind in {"none", "divide by 255"} else ", and became 0"
         notes.append(f"{constants} of {source.input_dim} columns hold one value only{end}.")
+    if kind == LOGARITHMIC:
+        named = first_of([printable(str(name)) for name in tailed], _NAMES_SHOWN) or "no column has one"
+        notes.append(f"Logarithms were taken of columns with a long tail: {named}.")
     if pair is not None and not pair.converged:
         notes.append(
             "The largest eigenvalue did not settle: its residual is still"
@@ -192,6 +201,7 @@ class _Collector:
         self.moments = Moments(source.input_dim, every_row=gram)
         self.gram = Gram(source.input_dim) if gram else None
         self.constants = _Constants()
+        self.two_valued = np.arange(0 if scaling is None or scaling.kind != MIN_MAX else source.input_dim)
         self.high = 0.0
         self._source = source
         self._scaling = scaling
@@ -210,6 +220,9 @@ class _Collector:
             rows = self.convert(part)
             if first:
                 moments.start_chunk(len(chunk), rows.mean(axis=0))
+            if len(self.two_valued):  # fewer and fewer, and none of most tables
+                own = rows[:, self.two_valued]
+                self.two_valued = self.two_valued[~((own > 0) & (own < 1)).any(axis=0)]
             for block in blocks(rows):
                 moments.update(block)
             if self.gram is not None:
@@ -262,12 +275,13 @@ def measure(
     as they are; anything else is scaled by the range of its column, a constant column becoming 0, and the
     columns that outliers crush are named. `robust` takes a column from its 1st to its 99th percentile and
     clips the rest; where these coincide it takes the range. Percentiles are exact, by linear interpolation.
-    `standard` takes every column to mean 0 and variance 1.
+    `standard` takes every column to mean 0 and variance 1, and so does `logarithms`, which first takes
+    logarithms of columns with a long tail.
 
     Passes: one for features in [0, 1] or of 8 bits. Min-max needs a light pass for the ranges first; if
     only a later chunk leaves [0, 1] the file is started again, which counts as one more; so do the
-    percentiles of `robust` and the variances of `standard`, and percentiles of more than some 10 GB take
-    another each. The largest
+    percentiles of `robust` and the variances of `standard`; `logarithms` takes both; percentiles of more than
+    some 10 GB take another each. The largest
     eigenvalue comes with the same pass up to d = 4096, from a Gram matrix; beyond it, each of a few
     products with the data costs a pass. Its standard error costs one more.
 
@@ -279,13 +293,13 @@ def measure(
 
     Order: mean² ≤ mean_square ≤ second_moment ≤ mean and d mean_square ≤ top_eigenvalue ≤
     d second_moment hold for the returned floats too, since a value that rounding took past its
-    neighbour, by a few units in the last place, is set to that neighbour. Of `standard` it is
-    second_moment ≤ 1 alone, and the largest norm of a row comes with the same pass.
+    neighbour, by a few units in the last place, is set to that neighbour. Of `standard` and
+    `logarithms` it is second_moment ≤ 1 alone, and the largest norm of a row comes with the same pass.
 
     Args:
         source: an open data file.
-        scaling: `minmax`, `robust`, `standard` or `none`, which must be possible; by default what the data
-            ask for.
+        scaling: `minmax`, `robust`, `standard`, `logarithms` or `none`, which must be possible; by
+            default what the data ask for.
         spectrum: whether to find the largest eigenvalue.
         progress: called with rows done, all rows (None if unknown) and the name of the pass.
 
@@ -306,9 +320,9 @@ def measure(
         ranges = _ranges(passes, targets)
     kind: ScalingKind = "none"
     factor = 1.0
-    constants = collector.constants.count
+    constants, by_range = collector.constants.count, 0
     outlying: tuple[str | int, ...] = ()
-    by_range = 0
+    tailed = outlying
     if scaling == "none" and (ranges is not None or collector.high > 1.0):
         _refuse_range(source, ranges, collector.high)
     if ranges is not None and ranges.low is not None and ranges.high is not None:
@@ -316,13 +330,14 @@ def measure(
         scaler, constants, by_range = _scaling(scaling, ranges, low, high, passes)
         kind = scaler.kind
         collector = _Collector(source, gram=gram, scaling=scaler)
-        if kind in {ROBUST, STANDARD}:
+        if kind == ROBUST or kind in CENTRED:
             for features, _ in passes.run("moments"):
                 collector.update(features)
         else:
             bottom, top = low.astype(np.float64), high.astype(np.float64)
             start = _starting(passes, "moments", also=collector.update)
             outlying = feature_names(source, crushed(ranges.rows, bottom, top, start))
+        tailed = _tailed(source, collector, scaler)
     elif collector.high > 1.0:
         kind = "divide by 255"
         factor = 1.0 / 255.0
@@ -334,7 +349,7 @@ def measure(
     mean, tau = float(means.mean()), float(means @ means) / columns
     second = moments.row_squares.mean * factor**2
     norm = None
-    if kind == STANDARD:
+    if kind in CENTRED:
         second, norm = min(second, 1.0), math.sqrt(max(moments.largest, columns * second))
     else:
         mean, tau, second = ordered_moments(mean, tau, second)
@@ -363,12 +378,24 @@ def measure(
         cells_filled=source.cells_filled,
         constant_columns=constants,
         crushed_columns=outlying,
+        tailed_columns=tailed,
         notes=(
-            *notes_on(source, kind, rows, constants, crushed=outlying, by_range=by_range, pair=pair),
+            *notes_on(
+                source, kind, rows, constants, crushed=outlying, tailed=tailed, by_range=by_range, pair=pair
+            ),
             *(encoding.notes if encoding else ()),
         ),
         largest_norm=norm,
     )
+
+
+def _tailed(source: DataSource, collector: _Collector, scaling: Scaling) -> tuple[str | int, ...]:
+    """Features of which logarithms were taken, or else, of min-max, could be."""
+    if scaling.shift is not None:
+        return feature_names(source, np.flatnonzero(~np.isnan(scaling.shift)))
+    which = (collector.moments.column_means() < TAIL) & (scaling.kind == MIN_MAX)
+    which[collector.two_valued] = False
+    return feature_names(source, np.flatnonzero(which))
 
 
 def ordered_moments(mean: float, tau: float, second: float) -> tuple[float, float, float]:
@@ -389,6 +416,8 @@ def _scaling(
         scaling, by_range = robust(ends, low, high)
     elif choice == "standard":
         scaling = standard(scaling, (features for features, _ in passes.run("variances")))
+    elif choice == "logarithms":
+        scaling = logarithmic(low, high, lambda: (features for features, _ in passes.run("logarithms")))
     return scaling, constants, by_range
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.data.scaling import LOGARITHMS, Targets
+from rsgadvise.data.scaling import LOGARITHMS, TAIL, Targets
 from rsgadvise.data.stream import Array, TargetKind
 from rsgadvise.errors import DataError
 from rsgadvise.records import dataclass
@@ -20,8 +20,6 @@ MAX_CLASSES = 100_000
 
 _MAX_ENCODED_BYTES = 1 << 32
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-
-_TAIL = 0.1  # of a range: where the mean of values with a long tail lies, at most
 
 
 @dataclass(frozen=True)
@@ -328,7 +326,7 @@ class TargetSummary:
 
     def _long_tailed(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
         with np.errstate(over="ignore", invalid="ignore"):
-            return bool((self._sums / self._rows - low < _TAIL * (high - low)).all())
+            return bool((self._sums / self._rows - low < TAIL * (high - low)).all())
 
     def _are_labels(self) -> tuple[bool, bool]:
         """(whether whole numbers are labels, whether that is sure)."""

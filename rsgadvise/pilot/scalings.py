@@ -22,13 +22,15 @@ def other_scalings(spec: Spec, statistics: DataStatistics) -> tuple[str, ...]:
     """Those that are tried beside the spec's own.
 
     A network with biases can do without inputs in [0, 1], and where they are centred its gradients are told
-    apart more easily; robust is for columns that outliers leave little of.
+    apart more easily, and so are rows by logarithms of columns with a long tail; robust is for columns that
+    outliers leave little of.
     """
     if spec.data.scaling != "auto":
         return ()
     centred = spec.network.bias and statistics.scaling in (MIN_MAX, "none")
     return (
         *(("standard",) if centred else ()),
+        *(("logarithms",) if centred and statistics.tailed_columns else ()),
         *(("robust",) if statistics.crushed_columns else ()),
     )
 

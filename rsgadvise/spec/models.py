@@ -225,7 +225,7 @@ def _norm(spec: "Spec") -> Iterator[Problem]:
     if data.largest_norm is None:
         return
     if data.unit:
-        rule, fix = f"absent without scaling: {STANDARD}, since inputs in [0, 1] need none", "remove it"
+        rule, fix = f"absent without scaling: {CENTRED[0]}, since inputs in [0, 1] need none", "remove it"
         yield ("data", "largest_norm"), failure(rule, data.largest_norm, fix)
         return
     lowers = {
@@ -241,7 +241,7 @@ def _norm(spec: "Spec") -> Iterator[Problem]:
 
 def _scaling(spec: "Spec") -> Iterator[Problem]:
     network, scaling = spec.network, spec.data.scaling
-    if network.tied and scaling == STANDARD and network.loss != LINEAR:
+    if network.tied and scaling in CENTRED and network.loss != LINEAR:
         rule = f"one that keeps features in [0, 1] for the outputs of an autoencoder with loss {network.loss}"
         yield ("data", "scaling"), failure(rule, scaling, f"use minmax, or network.loss: {LINEAR}")
 
@@ -316,8 +316,9 @@ def _budget(spec: "Spec") -> Iterator[Problem]:
 
 
 STOPPING = Choice(("uniform", "matched", "increasing", "last"))
-SCALING = Choice(("auto", "none", "minmax", "robust", "standard"))
-STANDARD = "standard"
+SCALING = Choice(("auto", "none", "minmax", "robust", "standard", "logarithms"))
+CENTRED = ("standard", "logarithms")
+Scaling = Literal["auto", "none", "minmax", "robust", "standard", "logarithms"]
 LINEAR = "squared_linear"
 CATEGORIES = Choice(("one_hot", "exclude"))
 MISSING = Choice(("drop", "fill"))
@@ -580,12 +581,13 @@ class Data(Section):
         "keeps even those that are left out by themselves, such as dates and numbers of rows.",
         examples=[["id", "date"]],
     )
-    scaling: Annotated[Literal["auto", "none", "minmax", "robust", "standard"], SCALING] = Field(
+    scaling: Annotated[Scaling, SCALING] = Field(
         default="auto",
         description="How the features of `file` come into [0, 1]: auto (8-bit images divided by 255, values "
         "in [0, 1] left as they are, else minmax), none, minmax (per column), or robust (1st to 99th "
-        "percentile per column, clipped); or standard, mean 0 and variance 1 per column, where certified "
-        "constants hold, the paper's not.",
+        "percentile per column, clipped); or standard, mean 0 and variance 1 per column, or logarithms, the "
+        "same of the logarithms of columns with a long tail, where certified constants hold, the paper's "
+        "not.",
     )
     categories: Annotated[Literal["one_hot", "exclude"], CATEGORIES] | None = Field(
         default=None,
@@ -606,7 +608,7 @@ class Data(Section):
     @property
     def unit(self) -> bool:
         """Whether inputs lie in [0, 1]."""
-        return self.scaling != STANDARD
+        return self.scaling not in CENTRED
 
     @property
     def norm(self) -> float | None:
@@ -623,7 +625,7 @@ class Data(Section):
         if not self.unit:  # a mean of 0 and a variance of 1; what a file holds is measured anyway
             for key, given in (("mean", mean), ("mean_square", square)):
                 if given and self.file is None:
-                    rule, fix = f"0 with scaling: {STANDARD}, which takes every mean to 0", "leave it out"
+                    rule, fix = f"0 with scaling: {self.scaling}, which takes every mean to 0", "leave it out"
                     problems.append(((key,), failure(rule, given, fix)))
             if problems:
                 refuse(problems)

@@ -17,8 +17,10 @@ def _asked(*, bias: bool, scaling: str = "auto") -> Any:
     return SimpleNamespace(data=SimpleNamespace(scaling=scaling), network=SimpleNamespace(bias=bias))
 
 
-def _measured(scaling: str = "min-max per column", crushed: tuple[str, ...] = ()) -> Any:
-    return SimpleNamespace(scaling=scaling, crushed_columns=crushed)
+def _measured(
+    scaling: str = "min-max per column", crushed: tuple[str, ...] = (), tailed: tuple[str, ...] = ()
+) -> Any:
+    return SimpleNamespace(scaling=scaling, crushed_columns=crushed, tailed_columns=tailed)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,8 @@ def _measured(scaling: str = "min-max per column", crushed: tuple[str, ...] = ()
         (_asked(bias=True), _measured(), ("standard",)),
         (_asked(bias=True), _measured("none"), ("standard",)),
         (_asked(bias=True), _measured(crushed=("a",)), ("standard", "robust")),
+        (_asked(bias=True), _measured(tailed=("a",)), ("standard", "logarithms")),
+        (_asked(bias=False), _measured(tailed=("a",)), ()),
         (_asked(bias=False), _measured(), ()),  # such a network needs its inputs on one side of 0
         (_asked(bias=False), _measured(crushed=("a",)), ("robust",)),
         (_asked(bias=True), _measured("divide by 255"), ()),

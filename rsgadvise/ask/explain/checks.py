@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rsgadvise.ask.explain.results import Hypothesis
-from rsgadvise.data.scaling import STANDARD
+from rsgadvise.data.scaling import CENTRED, KINDS
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import needs_norm
 from rsgadvise.theory.problem import Problem
@@ -188,10 +188,11 @@ def _inputs(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
             None,
             "the spec names no data.file; numbers alone do not show the range of the data",
         )
-    if statistics.scaling == STANDARD:
+    words = {kind: word for word, kind in KINDS.items()}
+    if statistics.scaling in CENTRED:
         reason = (
-            "data.scaling: standard gives every column mean 0 and variance 1; no row of the "
-            f"{statistics.samples:,} is longer than {statistics.largest_norm:.6g}"
+            f"data.scaling: {words[statistics.scaling]} gives every column mean 0 and variance 1; no row of "
+            f"the {statistics.samples:,} is longer than {statistics.largest_norm:.6g}"
         )
         return Hypothesis(STANDARDISED_INPUTS, text, True, reason)
     how = {
