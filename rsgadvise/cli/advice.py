@@ -248,7 +248,7 @@ def _program(advice: Advice, source: Loaded, library: Emit) -> str:
 
 def _data_file(advice: Advice, source: Loaded) -> DataFile | None:
     """How the program loads the data: its path is that from the working directory of this one."""
-    from rsgadvise.data.scaling import LOGARITHMS, MIN_MAX
+    from rsgadvise.data.scaling import CLIPPED, LOGARITHMS, MIN_MAX
     from rsgadvise.show.emit import DataFile
 
     statistics, tied = source.statistics, source.spec.network.tied
@@ -264,7 +264,7 @@ def _data_file(advice: Advice, source: Loaded) -> DataFile | None:
         options=reading_of(source.spec).said,
         labelled=statistics.target_encoding == "one-hot",
         binary=not tied and statistics.target_encoding in ("0 and 1", "0 and 1 per column"),
-        valued=statistics.target_encoding in ("divide by 255", MIN_MAX, LOGARITHMS),
+        valued=statistics.target_encoding in ("divide by 255", MIN_MAX, LOGARITHMS, CLIPPED),
         rows=statistics.samples,
         squared_norm=statistics.input_dim * statistics.second_moment,
     )

@@ -75,6 +75,11 @@ class Column:
         return self.kind in ("number", "truth", "marked")
 
     @property
+    def percent(self) -> bool:
+        """Whether its cells are numbers in percent, which are read as shares."""
+        return self.kind == "marked" and self.width is None and self.cells[0][-1:] == "%"
+
+    @property
     def own(self) -> bool:
         """Whether nearly every row has a word of its own, as names and keys are."""
         found, rows = len(set(self.cells)), len(self.cells)
@@ -227,11 +232,13 @@ class Table(DataSource):
         words: Words,
         **about: Any,
     ) -> None:
+        units = tuple(100.0 if shown[at].percent else 1.0 for at in columns.targets)
         super().__init__(
             input_dim=columns.inputs,
             has_targets=bool(columns.targets) or external is not None,
             column_numbers=columns.input_numbers,
             word_inputs=columns.word_inputs if columns.words else None,
+            target_units=units if max(units, default=1.0) > 1.0 else (),
             target_names=tuple(filter(None, (shown[at].name for at in columns.targets))),
             **about,
         )

@@ -18,9 +18,16 @@ from rsgadvise.records import dataclass
 # What is measured from a data file.
 
 ScalingChoice = Literal["auto", "none", "minmax", "robust", "standard", "logarithms"]
-RealTargets = Literal["none", "divide by 255", "min-max per column", "min-max per column of logarithms"]
+RealTargets = Literal[
+    "none",
+    "divide by 255",
+    "min-max per column",
+    "min-max per column of logarithms",
+    "min-max per column, outliers clipped",
+]
 Targets = Literal["one-hot", "0 and 1", "0 and 1 per column", RealTargets]
 LOGARITHMS: RealTargets = "min-max per column of logarithms"
+CLIPPED: RealTargets = "min-max per column, outliers clipped"
 ScalingKind = Literal[
     "none",
     "divide by 255",
@@ -73,8 +80,8 @@ class DataStatistics:
         input_dim: d.
         output_dim: length of one encoded target, or None without targets.
         target_encoding: "one-hot" for labels, "0 and 1" for two of them as one number, "0 and 1 per column"
-            for a yes or no each; "none", "divide by 255", "min-max per column" or `LOGARITHMS` for real
-            targets; or None without targets.
+            for a yes or no each; "none", "divide by 255", "min-max per column", `LOGARITHMS` or `CLIPPED` for
+            real targets; or None without targets.
         scaling: "none", "divide by 255", "min-max per column", `ROBUST`, where what lies beyond the two
             percentiles of a column is clipped, or `STANDARD` or `LOGARITHMIC`, whose means are all 0.
         passes: passes over the file.

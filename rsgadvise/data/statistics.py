@@ -579,4 +579,5 @@ def load_encoded(
 def encoded(source: DataSource, targets: Array) -> tuple[FloatArray, TargetEncoding]:
     """Targets of all rows of a file as vectors, and how."""
     name = f"{source.path}: targets"
-    return encode_targets(targets, name=name, kind=source.target_kind, one_output=source.one_output)
+    y, how = encode_targets(targets, name=name, kind=source.target_kind, one_output=source.one_output)
+    return y, replace(how, unit=np.array(source.target_units)) if source.target_units and how.decodes else how

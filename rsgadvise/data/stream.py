@@ -197,6 +197,7 @@ class DataSource(ABC):
         notes: plain sentences about choices made while opening.
         row_names: of every row, where it is a file of its own.
         target_names: names of the columns of the targets, where they have some.
+        target_units: what a target of 1 is in the file, 100 for percent, where one is something else.
         word_inputs: of every feature whether it stands for a word of a column, where some do.
         rows_skipped: rows that the last full pass left out because a cell was missing.
         fillable: how many of these lack features alone.
@@ -221,6 +222,7 @@ class DataSource(ABC):
     notes: tuple[str, ...] = ()
     row_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
+    target_units: tuple[float, ...] = ()
     word_inputs: NDArray[np.bool_] | None = None
     rows_skipped: int = 0
     fillable: int = 0

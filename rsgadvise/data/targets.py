@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.data.scaling import LOGARITHMS, TAIL, Targets
+from rsgadvise.data.scaling import CLIPPED, LOGARITHMS, NARROW, TAIL, Targets
 from rsgadvise.data.stream import Array, TargetKind
 from rsgadvise.errors import DataError
 from rsgadvise.records import dataclass
@@ -28,13 +28,14 @@ class TargetEncoding:
 
     Args:
         kind: "one-hot" for labels, "0 and 1" for two of them as one number, "0 and 1 per column" for columns
-            that each say yes or no; "none", "divide by 255", "min-max per column" or `LOGARITHMS` for real
-            targets.
+            that each say yes or no; "none", "divide by 255", "min-max per column", `LOGARITHMS` or `CLIPPED`
+            for real targets.
         dim: length of one encoded target.
         classes: the labels in the order of their one-hot positions, or None.
         low, span: offset and width of each column for "min-max per column", or of its logarithms.
-        shift: what is added to each column before its logarithm is taken; None where none is.
+        shift: what is added to each column before its logarithm is taken, NaN where none is; None for all.
         notes: what a user should know of how they were taken.
+        unit: what a value of 1 is in the file, 100 where that is in percent; None where they are the same.
     """
 
     kind: Targets
@@ -44,6 +45,7 @@ class TargetEncoding:
     span: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
     shift: NDArray[np.float64] | None = None
+    unit: NDArray[np.float64] | None = None
 
     @property
     def decodes(self) -> Callable[[Array], Array] | None:
@@ -86,8 +88,10 @@ class TargetEncoding:
         assert self.span is not None
         if self.shift is not None:
             # Later rows may hold what has no logarithm: they are taken for the smallest that was seen.
-            moved = numbers + self.shift
-            numbers = np.log(np.where(moved > 0, moved, np.exp(self.low)))
+            logged = ~np.isnan(self.shift)
+            moved = numbers[:, logged] + self.shift[logged]
+            numbers = numbers.copy()
+            numbers[:, logged] = np.log(np.where(moved > 0, moved, np.exp(self.low[logged])))
         return (numbers - self.low) / np.where(self.span > 0, self.span, 1.0)
 
     def decode(self, outputs: NDArray[np.floating[Any]]) -> NDArray[Any]:
@@ -100,18 +104,20 @@ class TargetEncoding:
             return np.asarray(outputs.argmax(axis=1))
         found = outputs.astype(np.float64)
         if self.kind == "divide by 255":
-            return found * 255.0
-        if self.low is None or self.span is None:
-            return found
-        found = self.low + self.span * found
-        with np.errstate(over="ignore"):
-            return found if self.shift is None else np.exp(found) - self.shift
+            found *= 255.0
+        elif self.low is not None and self.span is not None:
+            found = self.low + self.span * found
+        if self.shift is not None:
+            logged = ~np.isnan(self.shift)
+            with np.errstate(over="ignore"):
+                found[:, logged] = np.exp(found[:, logged]) - self.shift[logged]
+        return found if self.unit is None else found * self.unit
 
     def later(self, values: Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """(encoded targets, which rows have them) of rows that come later.
 
         Those that are missing are left out, and labels of no class that was seen. Values may lie beyond
-        [0, 1].
+        [0, 1], but for outliers that were clipped.
         """
         rows = _as_rows(values)
         known: NDArray[np.bool_]
@@ -123,7 +129,8 @@ class TargetEncoding:
             return self.encode(rows[known]) if known.any() else np.empty((0, self.dim)), known
         numbers = _as_numbers(rows)
         known = np.asarray(np.isfinite(numbers).all(axis=1), bool)
-        return (self.encode(rows[known]) if self.low is None else self._scaled(numbers[known])), known
+        ends = self.low is None or self.kind == CLIPPED
+        return (self.encode(rows[known]) if ends else self._scaled(numbers[known])), known
 
 
 def _as_rows(values: Array) -> Array:
@@ -149,6 +156,10 @@ _MANY = 10  # that may be measurements all the same
 _RARE = 8  # times as rare as the mean is what is at the ends of a range
 _PAIRS = ({0, 1}, {-1, 1}, {1, 2})
 
+_FENCE = 3  # interquartile ranges beyond the quartiles; what lies further out is far out, as Tukey has it
+_CLIPPED_ROWS = 100  # up to so many one is more than 1 %
+_MOST_KEPT = 1 << 24  # values that are looked at for outliers
+
 
 class TargetSummary:
     """Looks at the targets chunk by chunk and decides how they are to be encoded.
@@ -159,7 +170,9 @@ class TargetSummary:
     of what was measured are. Several columns of nothing but 0 and 1 are a yes or no each, unless every row
     has a single 1. Anything else is a real target, and one with a long tail, such as incomes or
     claims, if none is negative and the mean lies in the lowest tenth of the range: of such columns logarithms
-    are scaled, since as they are nearly all of them would be about 0.
+    are scaled, since as they are nearly all of them would be about 0. Where the middle 98 % of another column
+    lies in less than a tenth of its range, what lies more than three interquartile ranges from the quartiles
+    counts as the end of what does not.
 
     Args:
         name: how messages call the targets.
@@ -186,6 +199,7 @@ class TargetSummary:
         self._sums: NDArray[np.float64] = np.zeros(())  # of each column: of its values,
         self._logs: NDArray[np.float64] = np.zeros(())  # of logarithms of those above 0,
         self._above: NDArray[np.float64] = np.zeros(())  # and how many these are
+        self._kept: list[NDArray[np.float64]] | None = []  # all values; None of too many
 
     def update(self, values: Array) -> None:
         rows = _as_rows(values)
@@ -237,6 +251,9 @@ class TargetSummary:
         low, high = numbers.min(axis=0), numbers.max(axis=0)
         self._low = low if self._low is None else np.minimum(self._low, low)
         self._high = high if self._high is None else np.maximum(self._high, high)
+        if self._kept is not None:
+            self._kept.append(numbers)
+            self._kept = self._kept if (self._rows + len(numbers)) * self._columns <= _MOST_KEPT else None
         above = numbers > 0
         with np.errstate(over="ignore"):
             self._sums = self._sums + numbers.sum(axis=0)
@@ -286,47 +303,89 @@ class TargetSummary:
             several = self._columns > 1 and self._binary and not self._single_one and self._kind != "values"
             return TargetEncoding("0 and 1 per column" if several else "none", self._columns, notes=notes)
         shift = self._shift(low, high)
-        with np.errstate(over="ignore"):
-            low, high = (low, high) if shift is None else (low + shift, high + shift)
-            span = high - low
-        if not np.isfinite(span).all():
-            raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
         if shift is not None:
-            what, they = ("target has", "its") if self._columns == 1 else ("targets have", "their")
-            if self._kind == "auto":
-                notes += (
-                    f"The {what} a long tail: {they} logarithms are trained on; data.target_kind: values "
-                    "(--target-kind values) says otherwise.",
-                )
-            return TargetEncoding(
-                LOGARITHMS, self._columns, None, np.log(low), np.log(high) - np.log(low), notes, shift
-            )
+            return self._logged(low, high, shift, notes)
         if self._eight_bit:
             return TargetEncoding("divide by 255", self._columns)
+        bottom, top = self._fence(low, high)
+        with np.errstate(over="ignore"):
+            span = top - bottom
+        if not np.isfinite(span).all():
+            raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
+        if self._kept and ((bottom > low) | (top < high)).any():
+            outside = sum(int(((each < bottom) | (each > top)).any(axis=1).sum()) for each in self._kept)
+            ends = f", {bottom[0]:.6g} to {top[0]:.6g}," if self._columns == 1 else ""
+            notes += (
+                f"The targets of {outside:,} of {self._rows:,} rows lie far outside of where the others "
+                f"do{ends} and count as its nearest end, in training and in what is told of errors; "
+                "data.target_kind: values (--target-kind values) takes them as they are.",
+            )
+            return TargetEncoding(CLIPPED, self._columns, None, bottom, span, notes)
         if self._columns == 1 and span[0] > 0:
             notes += (f"The target was scaled: 0 stands for {low[0]:.9g}, 1 for {high[0]:.9g}.",)
         elif self._columns > 1:
             notes += ("Each target was scaled from its smallest value, 0, to its largest, 1.",)
         return TargetEncoding("min-max per column", self._columns, low=low, span=span, notes=notes)
 
+    def _logged(
+        self,
+        low: NDArray[np.float64],
+        high: NDArray[np.float64],
+        shift: NDArray[np.float64],
+        notes: tuple[str, ...],
+    ) -> TargetEncoding:
+        """Values of which logarithms are scaled, in the columns that are shifted for it."""
+        logged = ~np.isnan(shift)
+        moved = np.where(logged, shift, 0.0)
+        with np.errstate(over="ignore"):
+            low, high = low + moved, high + moved
+            wide = ~np.isfinite(high - low).all()
+        if wide:
+            raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
+        if self._kind == "auto":
+            what, they = ("target has", "its") if self._columns == 1 else ("targets have", "their")
+            some = "" if logged.all() else f", in {logged.sum()} of {self._columns} columns,"
+            notes += (
+                f"The {what}{some} a long tail: {they} logarithms are trained on; data.target_kind: values "
+                "(--target-kind values) says otherwise.",
+            )
+        low, high = (np.where(logged, np.log(np.where(logged, each, 1.0)), each) for each in (low, high))
+        return TargetEncoding(LOGARITHMS, self._columns, None, low, high - low, notes, shift)
+
     def _shift(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """What to add to each column before its logarithm is taken; None where none is.
+        """What to add to each column before its logarithm is taken, NaN where none is; None for all columns.
 
         Nothing to positive numbers; where some are 0, the geometric mean of the others.
         """
+        logged = np.ones(self._columns, bool)
         if self._kind == "logarithms":
             if low.min() < 0:
                 raise DataError(
                     f"{self._name}: must not be below 0 to have logarithms; got {low.min():g}; say "
                     "data.target_kind: values (--target-kind values)"
                 )
-        elif self._kind != "auto" or low.min() < 0 or not self._long_tailed(low, high):
-            return None
-        return np.where(low > 0, 0.0, np.exp(self._logs / np.maximum(self._above, 1)))
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                logged = (low >= 0) & (self._sums / self._rows - low < TAIL * (high - low))
+            if self._kind != "auto" or not logged.any():
+                return None
+        return np.where(
+            logged, np.where(low > 0, 0.0, np.exp(self._logs / np.maximum(self._above, 1))), np.nan
+        )
 
-    def _long_tailed(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    def _fence(
+        self, low: NDArray[np.float64], high: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The ends of each column; without outliers, where these leave the others little of its range."""
+        if self._kind != "auto" or not self._kept or self._rows <= _CLIPPED_ROWS:
+            return low, high
+        values = np.concatenate(self._kept)
         with np.errstate(over="ignore", invalid="ignore"):
-            return bool((self._sums / self._rows - low < TAIL * (high - low)).all())
+            first, lower, upper, last = np.percentile(values, (1, 25, 75, 99), axis=0)
+            far = _FENCE * (upper - lower)
+            crushed = (far > 0) & (last - first < NARROW * (high - low))
+            bottom, top = np.maximum(low, lower - far), np.minimum(high, upper + far)
+        return np.where(crushed, bottom, low), np.where(crushed, top, high)
 
     def _are_labels(self) -> tuple[bool, bool]:
         """(whether whole numbers are labels, whether that is sure)."""

@@ -210,6 +210,24 @@ def test_values_come_back_in_units_of_the_file(tmp_path: Path) -> None:
     assert constant.answers(np.array([[0.7]])) == {"price": ["3.5"]}
 
 
+def test_targets_in_percent_come_back_in_percent(tmp_path: Path) -> None:
+    share = np.random.default_rng(0).random(50).round(3)
+    frame = pandas.DataFrame({"a": share, "yield": [f"{100 * each:.1f}%" for each in share], "b": 2 * share})
+    place = written(frame, tmp_path / "a.csv")
+    rows = read_rows(place, target="yield")
+    assert rows.y is not None
+    np.testing.assert_allclose(rows.y[:, 0], share, atol=1e-12)
+    found = rows.like(place)
+    assert found.y is not None
+    np.testing.assert_allclose(found.y, rows.y)
+    np.testing.assert_allclose(np.array(rows.answers(rows.y)["yield"], float), 100 * share, atol=1e-9)
+    both = read_rows(place, target="yield,b")
+    assert both.y is not None
+    np.testing.assert_allclose(
+        np.array(list(both.answers(both.y).values()), float), [100 * share, 2 * share], rtol=1e-8
+    )
+
+
 def test_rows_with_missing_cells_keep_their_place(tmp_path: Path) -> None:
     train = table()
     rows = read_rows(written(train, tmp_path / "a.csv"), **TOLD)

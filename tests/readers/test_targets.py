@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import gmean
 
-from rsgadvise.data.scaling import LOGARITHMS
+from rsgadvise.data.scaling import CLIPPED, LOGARITHMS
 from rsgadvise.data.targets import MAX_CLASSES, TargetSummary, encode_targets
 from rsgadvise.errors import DataError
 
@@ -219,11 +219,47 @@ def test_of_values_with_a_long_tail_logarithms_are_scaled(name: str) -> None:
         encode_targets(-rows, kind="logarithms")
 
 
-@pytest.mark.parametrize(
-    "name", ["exponential", "normal", "losses too", "shares", "one of two", "near the largest float"]
-)
+@pytest.mark.parametrize("name", ["exponential", "normal", "losses too", "shares", "near the largest float"])
 def test_other_values_are_scaled_as_they_are(name: str) -> None:
     assert encode_targets(_drawn(name))[1].kind in ("min-max per column", "none")
+
+
+def test_of_several_columns_those_with_a_long_tail_have_logarithms() -> None:
+    values = _drawn("one of two")
+    found, encoding = encode_targets(values)
+    mixed = np.column_stack([np.log(values[:, 0]), values[:, 1]])
+    low, span = mixed.min(axis=0), np.ptp(mixed, axis=0)
+    np.testing.assert_allclose(found, (mixed - low) / span, atol=1e-12)
+    np.testing.assert_allclose(encoding.decode(found), values, rtol=1e-9)
+    np.testing.assert_allclose(encoding.later(values[:7])[0], found[:7], rtol=1e-12)
+    assert "The targets have, in 1 of 2 columns, a long tail: their logarithms" in encoding.notes[0]
+
+
+def test_outliers_that_leave_the_others_nothing_of_the_range_are_clipped() -> None:
+    """Tukey's outer fences, whatever the chunks; a column without such stays as it is."""
+    rng = np.random.default_rng(0)
+    values = rng.normal([5, 50], [1, 9], (2000, 2))
+    values[::70, 0] = 1000 * rng.standard_cauchy(29)
+    lower, upper = np.quantile(values[:, 0], [0.25, 0.75])
+    ends = np.array([lower - 3 * (upper - lower), upper + 3 * (upper - lower)])
+    found, encoding = encode_targets(values)
+    assert encoding.kind == CLIPPED
+    kept = np.column_stack([values[:, 0].clip(*ends), values[:, 1]])
+    low, span = kept.min(axis=0), np.ptp(kept, axis=0)
+    np.testing.assert_allclose(found, (kept - low) / span, atol=1e-12)
+    np.testing.assert_allclose(encoding.decode(found), kept, rtol=1e-9)
+    np.testing.assert_allclose(encoding.later(values)[0], found, atol=1e-12)
+    outside = int(((values[:, 0] < ends[0]) | (values[:, 0] > ends[1])).sum())
+    assert (
+        f"The targets of {outside} of 2,000 rows lie far outside of where the others do" in encoding.notes[0]
+    )
+    summary = TargetSummary()
+    for part in np.array_split(values, 13):
+        summary.update(part)
+    np.testing.assert_array_equal(summary.finish().low, encoding.low)
+    assert encode_targets(values, kind="values")[1].kind == "min-max per column"
+    assert encode_targets(values[:90])[1].kind == "min-max per column", "too few to tell"
+    assert encode_targets(rng.normal(size=5000))[1].kind == "min-max per column"
 
 
 def test_logarithms_that_are_asked_for() -> None:

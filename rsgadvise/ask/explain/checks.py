@@ -228,7 +228,10 @@ def _targets(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
         "none": "they do as they are",
         "divide by 255": "once divided by 255",
         "min-max per column": "once each column is mapped from its smallest to its largest value",
-        "min-max per column of logarithms": "once the logarithms of each column are mapped so",
+        "min-max per column of logarithms": "once each column, or its logarithms where it has a long tail, "
+        "is mapped so",
+        "min-max per column, outliers clipped": "once each column is mapped so, and what lies far outside is "
+        "clipped",
     }[statistics.target_encoding]
     return Hypothesis("targets", text, True, f"{statistics.samples:,} rows were read: {how}")
 

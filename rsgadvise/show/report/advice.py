@@ -49,7 +49,8 @@ _COSTLY = (
     ".* holds no targets, so nothing was measured",
     "[0-9,]+ of [0-9,]+ rows .*left out",
     "Left out by itself, (dates|a word)",
-    ".* crushed by outliers|.*far from every other number|The targets, |Labels that differ|"
+    ".* crushed by outliers|.*far from every other number|The targets(, | of .* far outside)|"
+    "Labels that differ|"
     "The targets? ha.* long tail",
 )
 """How notes begin that cost a user something, the dearest first."""
