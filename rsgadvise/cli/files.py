@@ -23,6 +23,7 @@ from rsgadvise.cli.sources import (
     is_data,
     keys_for,
     measured,
+    opened_assuming,
     statistics_for_spec,
     usual_for,
     width_fix,
@@ -168,11 +169,9 @@ def init(
         kind = "multilayer" if deep else "single_layer"
     about = kind_named(kind)
     if data is not None:
-        from rsgadvise.data.opening import open_as
-
         keep_data_apart(data, about_data.target)
         reading = about_data.reading()
-        source = open_as(data, reading)
+        source, reading = opened_assuming(data, reading, targeted=reading.target is not None)
         widths, values, usual = _from_data(source, about, widths, scaling=about_data.scaling, quiet=to.quiet)
         values |= keys_for(
             source, reading, scaling=about_data.scaling, folder=place.parent if place else Path()
@@ -240,7 +239,7 @@ def _from_data(
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=scaling)
     usual = usual_for(kind, statistics)
     if widths is None:
-        middle = [*kind.example[1:]] if kind.tied else [] if kind.hidden == 0 else [usual.hidden]
+        middle = [] if kind.hidden == 0 else [usual.hidden]
         ends = [] if kind.tied else [statistics.output_dim or 0]
         widths = [statistics.input_dim, *middle, *ends]
     elif not kind.tied and statistics.output_dim not in (None, widths[-1]):

@@ -401,6 +401,10 @@ def _from_data(
         if section == "data" and (option := _OPTIONS.get(name.partition(".")[0])):
             raise UsageError(f"--set {text} goes with a spec; got {path}, a data file; write {option}")
         planned |= section == "target" and not text.endswith("=null")
+        option = _TWICE.get(".".join(key.split(".")[:2]), "")
+        if option and (value := getattr(options, option)) is not None:
+            option = f"--{option.replace('_', '-')}"
+            raise UsageError(f"{option} {value} and --set {text} are about the same; leave one of them out")
     source, reading, notes = opened(
         path, options, targeted=not kind.tied, otherwise="--kind autoencoder, which needs none"
     )
@@ -441,6 +445,8 @@ _OPTIONS = {key: f"--{key.replace('_', '-')} instead" for key in READ_BY} | {
     "": "options such as --target instead",
 }
 """By key of `data`: what says it of a data file, which is read before there is a spec."""
+_TWICE = {"training.optimizer": "optimizer", "training.batch_size": "batch_size", "budget.epochs": "epochs"}
+"""What an option and --set may say both."""
 
 _LOSSES = {  # values lie in [0, 1], as sigmoids
     "one-hot": "cross_entropy",
@@ -534,7 +540,7 @@ def opened(
         DataError: it cannot be read so, or has no targets.
     """
     from rsgadvise.data.columns import guessed_target
-    from rsgadvise.data.opening import columns_shown, open_as, target_choice
+    from rsgadvise.data.opening import columns_shown, target_choice
 
     reading, notes = options.reading(), list[str]()
     keep_data_apart(path, reading.target)
@@ -542,9 +548,8 @@ def opened(
         fix = f"{_NAME_IT}, or {otherwise}" if otherwise else _NAME_IT
         target, note = guessed_target(path, columns, reading.exclude, fix)
         reading, notes = replace(reading, target=target), [note]
-    assumed = targeted and reading.categories is None
     try:
-        source = open_as(path, replace(reading, categories="one_hot") if assumed else reading)
+        source, reading = opened_assuming(path, reading, targeted=targeted)
     except DataError as error:
         if not notes:
             raise
@@ -555,9 +560,17 @@ def opened(
             f"{path}: holds no targets that are found by themselves; name them with --target, "
             f"{target_choice(path)}{end}"
         )
-    if assumed and source.word_inputs is not None:  # what is saved says so
-        reading = replace(reading, categories="one_hot")
     return source, reading, notes
+
+
+def opened_assuming(path: Path, reading: Reading, *, targeted: bool) -> tuple[DataSource, Reading]:
+    """A data file and how it is read: beside a target columns of words are inputs where nobody says it."""
+    from rsgadvise.data.opening import open_as
+
+    if not targeted or reading.categories is not None:
+        return open_as(path, reading), reading
+    found = open_as(path, one_hot := replace(reading, categories="one_hot"))
+    return found, reading if found.word_inputs is None else one_hot  # what is saved says so
 
 
 def _shape(options: DataOptions) -> tuple[Kind, tuple[int, ...] | None]:

@@ -33,7 +33,7 @@ DATA_COMMENTS: Mapping[str, str] = {
     "array": "name of the array in the file",
     "target": "column (name, or number from 0), array, or file",
     "exclude": "columns left out, [id, date] or by number",
-    "scaling": "auto, none, minmax, robust (percentiles), standard or logarithms",
+    "scaling": "auto, none, minmax, robust, standard, logarithms",
     "categories": "columns of words: one_hot or exclude",
     "missing": "rows that lack cells: drop, or fill with medians",
     "target_kind": "auto, classes, values or logarithms",

@@ -365,3 +365,31 @@ def test_into_keeps_the_scaling_that_won(run: Run, tmp_path: Path, learnable: bo
     assert again["train"]["scaling"] == chosen
     assert again["spec"]["data"]["scaling"] == wins
     assert not any("raced, to losses" in note for note in again["notes"])
+
+
+@pytest.mark.parametrize(
+    ("option", "set_"),
+    [
+        (("--optimizer", "sgd"), "training.optimizer=adam"),
+        (("--optimizer", "sgd"), "training.optimizer.name=adam"),
+        (("--batch-size", "8"), "training.batch_size=16"),
+        (("--epochs", "3"), "budget.epochs=4"),
+    ],
+)
+def test_what_is_said_twice_is_refused(run: Run, tmp_path: Path, option: tuple[str, str], set_: str) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text(WORDS)
+    refused = run.refused("recommend", str(path), *option, "--set", set_)
+    assert f"{option[0]} {option[1]}" in refused
+    assert f"and --set {set_} are about the same; leave one of them out" in refused
+    for each in (option, ("--set", set_)):
+        if ".name" not in set_:
+            assert run("recommend", str(path), "--work", "1e6", *each).code == 0
+
+
+def test_a_new_spec_makes_inputs_of_words_beside_a_target(run: Run, tmp_path: Path) -> None:
+    path, spec = tmp_path / "words.csv", tmp_path / "s.yaml"
+    path.write_text(WORDS)
+    assert run("init", str(spec), "--data", str(path), "--target", "port").code == 0
+    assert "categories: one_hot" in spec.read_text()
+    assert run.document("recommend", str(spec), "--work", "1e6")["spec"]["network"]["layers"][0] == 4
