@@ -421,6 +421,8 @@ def _from_data(
     ends = () if kind.tied else (statistics.output_dim or 1,)
     middle = () if kind.hidden == 0 else hidden
     data = keys_for(source, reading, scaling=options.scaling, folder=save.parent if save else Path())
+    if save is None and path.is_absolute():  # a program runs anywhere then
+        data["file"] = path.as_posix()
     told = {"batch_size": options.batch_size, "optimizer": options.optimizer}
     fixed = {key: value for key, value in told.items() if value is not None}
     lines = [

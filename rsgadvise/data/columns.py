@@ -299,6 +299,21 @@ def find_column(path: Path, names: Sequence[str | None], wanted: str) -> int | N
     return index % width
 
 
+_TIMES = 20  # dates, of which so many in order are so by no chance
+
+
+def _in_order(cells: Sequence[str]) -> bool:
+    """Whether dates rise or fall from row to row, whichever of their first three numbers is the year."""
+    found = [tuple(map(int, re.findall(r"\d+", cell))) for cell in cells]
+    if len(found) < _TIMES or len(set(map(len, found))) > 1 or len(found[0]) < 3 or found[0] == found[-1]:
+        return False
+    for turn in ((0, 1, 2), (2, 1, 0), (2, 0, 1)):
+        keys = [(*(each[at] for at in turn), *each[3:]) for each in found]
+        if sorted(keys, reverse=keys[0] > keys[-1]) == keys:
+            return True
+    return False
+
+
 def _target_columns(path: Path, names: Sequence[str | None], wanted: str) -> tuple[int, ...]:
     """The column of that name or place, or those between commas; none where it must be a file."""
     column = find_column(path, names, wanted)
@@ -365,6 +380,12 @@ def choose_columns(
             f"{asked.words.setting('exclude', NOTHING)} keeps every column."
             for why in dict.fromkeys(left.values())
         ]
+    times = [at for at in sorted(dropped) if columns[at].kind == "date" and _in_order(columns[at].cells)]
+    if times and targets:
+        notes.append(
+            f"The rows are in order of time, {_listing(names, times[:1])}: those held out are drawn from all "
+            "of it, so that what comes later may be predicted worse than they are."
+        )
     features = tuple(at for at in range(len(columns)) if at not in targets and at not in dropped)
     few = [at for at in features if columns[at].few]
     if few and asked.reading.categories == "exclude":

@@ -398,7 +398,8 @@ class TargetSummary:
         if count > _FEW and not even:
             return False, True
         if found.keys() in _PAIRS or (count == 2 < rows) or (counting and (count < rows or count <= _MANY)):
-            return True, (count <= (_FEW if even else _MANY) and 2 * count <= rows) or count <= 3
+            # Numbers of which some are rare may be counts of something, as of claims.
+            return True, (even and count <= _FEW and 2 * count <= rows) or count <= 3
         labels = count <= _FEW and 2 * count <= rows
         return labels, count <= _MANY
 

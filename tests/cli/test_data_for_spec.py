@@ -393,3 +393,14 @@ def test_a_new_spec_makes_inputs_of_words_beside_a_target(run: Run, tmp_path: Pa
     assert run("init", str(spec), "--data", str(path), "--target", "port").code == 0
     assert "categories: one_hot" in spec.read_text()
     assert run.document("recommend", str(spec), "--work", "1e6")["spec"]["network"]["layers"][0] == 4
+
+
+def test_a_program_for_an_absolute_path_runs_anywhere(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text(WORDS)
+    monkeypatch.chdir(tmp_path)
+    made = run("recommend", str(path), "--work", "1e6", "--emit", "torch")
+    assert f'"{path}"' in made.out
+    assert '"words.csv"' in run("recommend", "words.csv", "--work", "1e6", "--emit", "torch").out

@@ -210,6 +210,18 @@ def test_values_come_back_in_units_of_the_file(tmp_path: Path) -> None:
     assert constant.answers(np.array([[0.7]])) == {"price": ["3.5"]}
 
 
+@pytest.mark.parametrize("written_as", ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%Y-%m-%d %H:%M:%S"])
+def test_rows_in_order_of_time_are_told_of(tmp_path: Path, written_as: str) -> None:
+    """Which those held out at random are kinder than."""
+    days = pandas.date_range("2019-11-20", periods=90, freq="37h").strftime(written_as)
+    for order, told in ((slice(None), True), (slice(None, None, -1), True), (np.r_[45:90, :45], False)):
+        frame = pandas.DataFrame({"day": days[order], "a": np.arange(90) * 0.1, "kind": ["x", "y"] * 45})
+        notes = open_data(written(frame, tmp_path / "a.csv"), target="kind").notes
+        assert (
+            any(note.startswith("The rows are in order of time, column 0 ('day')") for note in notes) == told
+        )
+
+
 def test_targets_in_percent_come_back_in_percent(tmp_path: Path) -> None:
     share = np.random.default_rng(0).random(50).round(3)
     frame = pandas.DataFrame({"a": share, "yield": [f"{100 * each:.1f}%" for each in share], "b": 2 * share})

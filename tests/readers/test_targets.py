@@ -161,6 +161,16 @@ def test_many_whole_numbers_with_rare_ends_are_values() -> None:
     assert "20 different whole numbers, were taken for classes" in encoding.notes[0]
 
 
+def test_whole_numbers_of_which_some_are_rare_may_be_counts() -> None:
+    """Which is said, though they are taken for classes; of labels that are as common it is not."""
+    claims = np.repeat(np.arange(5), [700, 200, 70, 20, 3])
+    encoding = encode_targets(claims)[1]
+    assert encoding.kind == "one-hot"
+    assert "5 different whole numbers, were taken for classes" in encoding.notes[0]
+    assert encode_targets(np.repeat(np.arange(5), [70, 50, 40, 30, 20]))[1].notes == ()
+    assert encode_targets(np.repeat(np.arange(3), [700, 20, 3]))[1].notes == ()
+
+
 def test_text_is_no_values() -> None:
     with pytest.raises(DataError, match="hold text"):
         encode_targets(np.array(["a", "b"]), kind="values")

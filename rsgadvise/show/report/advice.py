@@ -48,6 +48,7 @@ _COSTLY = (
     "What holds it back|It takes longer than|Tried without help|At rank 1 the loss is still",
     ".* holds no targets, so nothing was measured",
     "[0-9,]+ of [0-9,]+ rows .*left out",
+    "The rows are in order of time",
     "Left out by itself, (dates|a word)",
     ".* crushed by outliers|.*far from every other number|The targets(, | of .* far outside)|"
     "Labels that differ|"
