@@ -18,9 +18,8 @@ from research.figure1.report import _few_colours
 from research.figure1.rules import STATEMENTS, Panel, Statement, judge, slope, span
 from research.figure1.running import PANELS, Plan, Replicate, joined, panel_of, plan, run_replicate
 from research.figure1.tables import Table, generated_table, reduced
-from rsgadvise.ask.sweep.axes import parse_axis, plan_points
-from rsgadvise.ask.sweep.measuring import predict
-from rsgadvise.ask.sweep.results import Measurement, SweepPoint
+from rsgadvise.ask.sweep.axes import Measurement, SweepPoint, parse_axis, plan_points
+from rsgadvise.ask.sweep.running import predict
 from rsgadvise.show.plot.charts import chart_from
 from rsgadvise.show.plot.sweep import fixed_values
 from rsgadvise.spec import load_spec

@@ -15,9 +15,9 @@ import pytest
 from ruamel.yaml import YAML
 from verifications import CASE, verification
 
-from rsgadvise.ask.verify.results import Verdict
+from rsgadvise.ask.verify.cases import Verdict
 from rsgadvise.show.formats.json import as_json
-from rsgadvise.show.report.documents import as_document
+from rsgadvise.show.report.blocks import as_document
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION = ROOT / ".github" / "actions" / "verify" / "action.yml"

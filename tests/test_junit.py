@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from verifications import CASE as ONE
 from verifications import verification
 
-from rsgadvise.ask.verify.results import CaseResult
+from rsgadvise.ask.verify.cases import CaseResult
 from rsgadvise.show.report.verification import junit_xml, summary
 
 CASE = replace(ONE, notes=("First note.", "Second note."))

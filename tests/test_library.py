@@ -19,7 +19,7 @@ from rsgadvise import recommend
 from rsgadvise.errors import DataError, SpecError, UsageError
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.show.formats.json import as_json
-from rsgadvise.show.report.documents import as_document
+from rsgadvise.show.report.blocks import as_document
 from rsgadvise.spec import Spec
 
 Float = NDArray[np.float64]

@@ -27,8 +27,7 @@ from rsgadvise.show.formats.markdown import as_markdown
 from rsgadvise.show.formats.table import as_text, fitted
 from rsgadvise.show.formats.yaml import as_yaml
 from rsgadvise.show.report.advice import by_cost
-from rsgadvise.show.report.blocks import Block, Column, Grid, Sentences, Title
-from rsgadvise.show.report.documents import as_document
+from rsgadvise.show.report.blocks import Block, Column, Grid, Sentences, Title, as_document
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

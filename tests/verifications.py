@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rsgadvise.ask.verify.results import CaseResult, Verdict, Verification
+from rsgadvise.ask.verify.cases import CaseResult, Verdict, Verification
 
 __all__ = ["CASE", "verification"]
 

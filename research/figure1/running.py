@@ -16,12 +16,20 @@ from scipy.stats import t as student
 
 from research.figure1.rules import Panel
 from research.figure1.tables import Table, reduced
-from rsgadvise.ask.sweep.axes import PlannedPoint, override, parse_axis, plan_points
-from rsgadvise.ask.sweep.measuring import Computer, Options
-from rsgadvise.ask.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value
-from rsgadvise.ask.sweep.running import run_sweep
-from rsgadvise.ask.verify.runners import make_runner
-from rsgadvise.show.report.documents import as_document
+from rsgadvise.ask.sweep.axes import (
+    Axis,
+    Measurement,
+    PlannedPoint,
+    Sweep,
+    SweepPoint,
+    Value,
+    override,
+    parse_axis,
+    plan_points,
+)
+from rsgadvise.ask.sweep.running import Options, run_sweep
+from rsgadvise.ask.verify.running import LocalRunner
+from rsgadvise.show.report.blocks import as_document
 from rsgadvise.show.report.sweeping import sweep_body
 from rsgadvise.spec import LoadedSpec, load_spec, with_override
 from rsgadvise.training.generated import measured_of
@@ -143,7 +151,7 @@ def run_replicate(planned: Plan, table: Table, *, data: str, seed: int) -> Repli
                 planned.axes,
                 options=options,
                 name=name,
-                computer=Computer(lambda: make_runner([], jobs=1, kill=False)),
+                runner=LocalRunner([]),
                 data=rows,
                 statistics=statistics,
             )

@@ -459,7 +459,7 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """The same keys and values as `rsgadvise recommend --format json` writes, but for the spec's."""
-        from rsgadvise.show.report.documents import as_document
+        from rsgadvise.show.report.blocks import as_document
 
         return as_document("recommend", self)
 

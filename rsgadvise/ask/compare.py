@@ -463,7 +463,7 @@ def _within(spec: Spec, found: Mapping[ConstantsName, _Answer], common: int) -> 
 
 def _unbounded(spec: Spec) -> _Answer:
     """What trains a spec that no theorem is about."""
-    from rsgadvise.ask.sweep.axes import chosen_values
+    from rsgadvise.ask.verify.from_spec import chosen_values
 
     why = wording.no_theorem(resolve(spec))
     try:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.ask.compare import Compared, Comparison, Measured, MeasuredVerdict
-from rsgadvise.ask.verify.cases import Case, Claim, build_case
+from rsgadvise.ask.verify.cases import Case, CaseResult, Claim, Verification, build_case
 from rsgadvise.ask.verify.from_spec import Values, setting_from_spec
-from rsgadvise.ask.verify.results import CaseResult, Verification
 from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:

@@ -331,7 +331,7 @@ def bound(
     """Evaluate the bound at the values that a spec fixes."""
     from rsgadvise.advise.evaluate import evaluate
     from rsgadvise.cli.bounds import bounded
-    from rsgadvise.show.report.plan import bound_blocks
+    from rsgadvise.show.report.bounds import bound_blocks
 
     source = bounded(spec, set_, constants, quiet=to.quiet)
     with source.asked():

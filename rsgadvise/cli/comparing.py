@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -179,8 +180,7 @@ def _measured(
     import numpy as np
 
     from rsgadvise.ask.compare_measured import Trained, cases_of, starts_of, with_measurements
-    from rsgadvise.ask.verify.runners import make_runner
-    from rsgadvise.ask.verify.running import run_cases
+    from rsgadvise.ask.verify.running import make_runner, run_cases
     from rsgadvise.cli.options import usable_cores
     from rsgadvise.cli.progress import CaseProgress
 
@@ -198,11 +198,13 @@ def _measured(
                 cases += cases_of(row, trained, starts=starts, seed=seed, alpha=alpha)
         except HypothesisError as error:
             raise located(error, loaded) from None
-    runner = make_runner(
-        [case.experiment for case in cases], jobs=jobs or usable_cores(), kill=budget is not None
-    )
+    experiments = [case.experiment for case in cases]
     # Without bounds to decide there are no cases to tell one by one: a bar on a terminal, else nothing.
-    with CaseProgress(enabled=not quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
+    seen = not quiet and sys.stderr is not None and sys.stderr.isatty()
+    with (
+        closing(make_runner(experiments, jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
+        CaseProgress(enabled=seen) as progress,
+    ):
         verified = run_cases(
             cases,
             runner,

@@ -17,7 +17,7 @@ def explain(
     """Explain a bound: its terms, assumptions, and what changes it."""
     from rsgadvise.ask.explain.explaining import explain as explained
     from rsgadvise.cli.bounds import bounded
-    from rsgadvise.show.report.explaining import explanation_blocks
+    from rsgadvise.show.report.bounds import explanation_blocks
 
     source = bounded(spec, set_, constants, quiet=to.quiet)
     with source.asked():

@@ -58,7 +58,7 @@ def stats(
     """Measure a data file: mean, moments, spectrum and scaling."""
     from rsgadvise.data.opening import open_as
     from rsgadvise.data.scaling import CENTRED, KINDS
-    from rsgadvise.show.report.documents import statistics_blocks
+    from rsgadvise.show.report.blocks import statistics_blocks
 
     keep_data_apart(data, about.target)
     if into is not None and KINDS.get(about.scaling) in CENTRED:

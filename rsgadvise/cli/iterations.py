@@ -64,7 +64,7 @@ def iterations(
     """How many iterations, runs and rows a target needs."""
     from rsgadvise.advise.plan import plan_for
     from rsgadvise.cli.bounds import bounded
-    from rsgadvise.show.report.plan import plan_blocks
+    from rsgadvise.show.report.bounds import plan_blocks
     from rsgadvise.spec.problem import resolve
 
     if spec is None:

@@ -88,7 +88,7 @@ def show(
     """
 
     def document() -> Mapping[str, Any]:
-        from rsgadvise.show.report.documents import as_document
+        from rsgadvise.show.report.blocks import as_document
 
         besides = {key: each() if callable(each) else each for key, each in extra.items()}
         return as_document(command, result, **besides)

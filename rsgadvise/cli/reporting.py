@@ -72,7 +72,7 @@ def report(
         write(place, render(page))
     else:
         from rsgadvise.show.formats.json import as_json
-        from rsgadvise.show.report.documents import as_document
+        from rsgadvise.show.report.blocks import as_document
 
         own = {"data_name", "spec_name", "spec_text"}  # of the page alone, which has them in words
         body = {f.name: getattr(page, f.name) for f in fields(page) if f.name not in own}

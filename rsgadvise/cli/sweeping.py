@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,9 +26,8 @@ from rsgadvise.records import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rsgadvise.ask.sweep.axes import PlannedPoint
-    from rsgadvise.ask.sweep.measuring import Computer, Options
-    from rsgadvise.ask.sweep.results import Axis
+    from rsgadvise.ask.sweep.axes import Axis, PlannedPoint
+    from rsgadvise.ask.sweep.running import Options
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.spec import LoadedSpec
 
@@ -128,7 +128,7 @@ def _options(
         UsageError: an option is about training, and there is none; or no theorem has what advises.
         SpecError: there is neither a bound nor training.
     """
-    from rsgadvise.ask.sweep.measuring import Options
+    from rsgadvise.ask.sweep.running import Options
 
     section = loaded.spec.sweep
     wanted = measure if measure is not None else section is not None and section.measure
@@ -202,17 +202,21 @@ def sweep(
     )
     plan = _plan(loaded, tuple(vary or ()), quiet=to.quiet)
     from rsgadvise.ask.sweep.running import run_sweep
+    from rsgadvise.ask.verify.running import make_runner
     from rsgadvise.cli.progress import SweepProgress
 
     data = rows_of(plan.loaded, plan.rows) if options.measure and plan.rows is not None else None
-    computer = _computer(jobs) if options.measure else None
-    with SweepProgress(enabled=not to.quiet and options.measure) as progress:
+    runner = make_runner([], jobs=jobs or usable_cores(), kill=False) if options.measure else None
+    with (
+        closing(runner) if runner is not None else nullcontext(),
+        SweepProgress(enabled=not to.quiet and options.measure) as progress,
+    ):
         found = run_sweep(
             plan.points,
             plan.axes,
             options=options,
             name=plan.loaded.source.file,
-            computer=computer,
+            runner=runner,
             data=data,
             statistics=plan.statistics,
             notes=plan.notes,
@@ -235,10 +239,3 @@ def sweep(
     )
     if found.interrupted:
         raise typer.Exit(130)
-
-
-def _computer(jobs: int | None) -> Computer:
-    from rsgadvise.ask.sweep.measuring import Computer
-    from rsgadvise.ask.verify.runners import make_runner
-
-    return Computer(lambda: make_runner([], jobs=jobs or usable_cores(), kill=False))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsgadvise.ask.verify.results import Verification
 from rsgadvise.cli.bounds import adviser, located, require_bounds, unique_name
 from rsgadvise.cli.options import (
     AdviserOption,
@@ -33,9 +32,8 @@ from rsgadvise.show.report.verification import summary
 from rsgadvise.theory import BY_THEOREM
 
 if TYPE_CHECKING:
-    from rsgadvise.ask.verify.cases import Case
+    from rsgadvise.ask.verify.cases import Case, Verification
     from rsgadvise.ask.verify.from_spec import Values
-    from rsgadvise.ask.verify.results import Verification
     from rsgadvise.spec import LoadedSpec, Spec
     from rsgadvise.theory import ConstantsName
     from rsgadvise.theory.problem import Problem
@@ -96,7 +94,7 @@ def _tell(level: Level, message: str) -> None:
     """Write one workflow command to standard error; standard output carries the result alone."""
     if sys.stderr is None:
         return
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         line = annotation(level, message, title=_TITLE)
         # A file name may hold what no encoding can write.
         print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
@@ -126,7 +124,7 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
     Raises:
         InfeasibleError: nothing can be recommended.
     """
-    from rsgadvise.ask.sweep.axes import chosen_values
+    from rsgadvise.ask.verify.from_spec import chosen_values
     from rsgadvise.numerals import stepsizes
 
     constants = adviser(loaded, asked)
@@ -322,16 +320,14 @@ def verify(
         confidence=confidence,
         quiet=to.quiet,
     )
-    from rsgadvise.ask.verify.runners import make_runner
-    from rsgadvise.ask.verify.running import run_cases
+    from rsgadvise.ask.verify.running import make_runner, run_cases
     from rsgadvise.cli.progress import CaseProgress
 
-    runner = make_runner(
-        [case.experiment for case in cases],
-        jobs=jobs or usable_cores(),
-        kill=budget is not None,
-    )
-    with CaseProgress(enabled=not to.quiet) as progress:
+    experiments = [case.experiment for case in cases]
+    with (
+        closing(make_runner(experiments, jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
+        CaseProgress(enabled=not to.quiet) as progress,
+    ):
         found = run_cases(
             cases,
             runner,
@@ -356,7 +352,7 @@ def _report(found: Verification, target: Target, junit: Path | None) -> None:
 
         return as_markdown(verification_blocks(found))
 
-    with contextlib.ExitStack() as last:
+    with ExitStack() as last:
         if junit is not None:
             from rsgadvise.show.report.verification import junit_xml
 

@@ -54,8 +54,7 @@ def assert_gradient_bound(
         'passed'
     """
     __tracebackhide__ = True
-    from rsgadvise.ask.verify.runners import LocalRunner
-    from rsgadvise.ask.verify.running import run_cases
+    from rsgadvise.ask.verify.running import LocalRunner, run_cases
     from rsgadvise.cli.bounds import require_bounds
     from rsgadvise.cli.verify import Checked, Rows, case_of, rows_for
     from rsgadvise.errors import UsageError

@@ -17,7 +17,7 @@ from rsgadvise.advise.recommend import rank, ranking_objective
 from rsgadvise.advise.results import Advice
 from rsgadvise.advise.space import search_space
 from rsgadvise.show.formats.json import as_json
-from rsgadvise.show.report.documents import as_document
+from rsgadvise.show.report.blocks import as_document
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.calibrated import LossObjective, loss_stepsize

@@ -13,7 +13,7 @@ from rsgadvise.advise.plan import Request, plan_iterations
 from rsgadvise.advise.results import IterationPlan
 from rsgadvise.errors import HypothesisError
 from rsgadvise.show.report.blocks import Grid, Sentences
-from rsgadvise.show.report.plan import plan_blocks
+from rsgadvise.show.report.bounds import plan_blocks
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.judge import objective_for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from conftest import Run, present, strict
 
 from rsgadvise.ask.compare import Comparison, Verdict
 from rsgadvise.ask.compare_measured import with_measurements
-from rsgadvise.ask.verify.results import CaseResult, Verification
+from rsgadvise.ask.verify.cases import CaseResult, Verification
 
 Config = Callable[[str], Path]
 NAMES = ["mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
@@ -242,7 +243,7 @@ def test_a_budget_that_measures_nothing_is_inconclusive(run: Run, small: Callabl
 
 @pytest.mark.parametrize(("shift", "spreads", "starts"), [(0.3, (0.3, 0.1), 8), (2.5, (0.1, 0.9), 3)])
 def test_welch_against_scipy(shift: float, spreads: tuple[float, float], starts: int) -> None:
-    """Where limits overlap, a difference counts once the confidence leaves room for its p-value."""
+    """Where limits overlap, a difference counts once the confidence leaves room for its p-values."""
     from scipy.stats import ttest_ind
 
     rng = np.random.default_rng(0)
@@ -254,11 +255,14 @@ def test_welch_against_scipy(shift: float, spreads: tuple[float, float], starts:
         *("a", "paper", None, None, 0.0, 9.0, False, 4, "inconclusive", "consistent", 1.0, 1.0, None, 0.1),
         *(False, False, "squared_gradient", ""),
     )
-    cases = tuple(replace(plain_case, measured=float(value)) for each in values for value in each)
-    for share, decided in ((0.99, False), (1.01, True)):
-        confidence = 1 - share * p
+    for (share, decided), others in product(((0.99, False), (1.01, True)), (1, 2)):
+        every = (values[0], *[values[1]] * others)
+        cases = tuple(replace(plain_case, measured=float(value)) for each in every for value in each)
+        confidence = 1 - others * share * p
         found = with_measurements(
-            plain, ("a", "b"), Verification(cases, "consistent", confidence, 0, True, False, 1.0)
+            plain,
+            tuple("abc"[: len(every)]),
+            Verification(cases, "consistent", confidence, 0, True, False, 1.0),
         )
         verdict = present(found.verdict.measured)
         assert (verdict.smallest, verdict.significant, verdict.approximate) == ("a", decided, decided)

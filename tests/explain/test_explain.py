@@ -160,6 +160,21 @@ def test_knobs_against_the_bound_of_a_changed_spec(
     assert ("network.weight_bound" in seen) == (name not in CONFIGS[:2])
 
 
+def test_more_standardised_inputs_are_longer(run: Run, tmp_path: Path) -> None:
+    """The second moment is per input; the eigenvalue grows as their number, the longest row as its root."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "network: {kind: multilayer, layers: [4, 3, 2], weight_bound: 0.5}\n"
+        "data: {scaling: standard, samples: 300, second_moment: 1, top_eigenvalue: 2, largest_norm: 3}\n"
+        "training: {stepsize: 0.0001, batch_size: 10, iterations: 100000, keep_prob: 1}\n"
+    )
+    found = run.document("explain", path)
+    (knob,) = [each for each in found["knobs"] if each["key"] == "network.layers[0]"]
+    wider = {"network.layers[0]": 8, "data.top_eigenvalue": 4, "data.largest_norm": 3 * math.sqrt(2)}
+    there = evaluate(changed(path, wider), constants="certified").bound
+    assert knob["factor"] == pytest.approx(there / found["bound"], rel=1e-12)
+
+
 def test_where_values_are_from(explained: Callable[..., dict[str, Any]]) -> None:
     given = fixed(explained("mnist_single_layer"))
     found = explained("mnist_single_layer", *sets(given))

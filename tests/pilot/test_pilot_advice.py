@@ -22,7 +22,7 @@ from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.show.formats.json import as_json
 from rsgadvise.show.formats.table import as_text
 from rsgadvise.show.report.advice import advice_blocks
-from rsgadvise.show.report.documents import as_document
+from rsgadvise.show.report.blocks import as_document
 from rsgadvise.spec import Spec
 from rsgadvise.training import rsg as rsg_module
 from rsgadvise.training.networks import Data, Network, initial_weights

@@ -13,8 +13,7 @@ from conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsgadvise.ask.sweep.axes import check_together, override, parse_axis
-from rsgadvise.ask.sweep.results import Axis
+from rsgadvise.ask.sweep.axes import Axis, check_together, override, parse_axis
 from rsgadvise.errors import UsageError
 from rsgadvise.spec import Spec, parse_spec, with_override
 from rsgadvise.spec.load import rule_of

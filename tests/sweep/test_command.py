@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Run, strict
 
-from rsgadvise.ask.sweep.results import Axis, Sweep
+from rsgadvise.ask.sweep.axes import Axis, Sweep
 from rsgadvise.show.formats.markdown import as_markdown
 from rsgadvise.show.report.sweeping import sweep_blocks, sweep_body, sweep_rows
 

@@ -12,12 +12,11 @@ import pytest
 from conftest import Run
 from scipy import stats
 
-from rsgadvise.ask.sweep.axes import chosen_values, parse_axis, plan_points
-from rsgadvise.ask.sweep.measuring import Computer, Options, measure_point
-from rsgadvise.ask.sweep.running import SweepState, run_sweep
+from rsgadvise.ask.sweep.axes import parse_axis, plan_points
+from rsgadvise.ask.sweep.running import Options, SweepState, measure_point, run_sweep
 from rsgadvise.ask.verify.cases import Block, build_case, run_block
-from rsgadvise.ask.verify.from_spec import setting_from_spec
-from rsgadvise.ask.verify.runners import LocalRunner
+from rsgadvise.ask.verify.from_spec import chosen_values, setting_from_spec
+from rsgadvise.ask.verify.running import LocalRunner
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import load_spec
 from rsgadvise.training.sequences import ConfidenceSequence
@@ -179,7 +178,7 @@ def test_the_library_computes_without_a_command(tmp_path: Path) -> None:
         axes,
         options=options,
         name="a",
-        computer=Computer(lambda: LocalRunner([])),
+        runner=LocalRunner([]),
         progress=lambda state: told.append((state.done, state.share, state.finished is not None)),
     )
     assert [point.measured is not None for point in found.points] == [True, True]
@@ -197,7 +196,7 @@ def test_the_library_computes_without_a_command(tmp_path: Path) -> None:
         replace(values, iterations=10**9),
         name="a",
         options=options,
-        computer=Computer(lambda: LocalRunner([])),
+        runner=LocalRunner([]),
         data=None,
         statistics=None,
     )

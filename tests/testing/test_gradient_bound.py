@@ -96,7 +96,7 @@ def test_an_interrupt_ends_the_suite_and_is_no_verdict(monkeypatch: pytest.Monke
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rsgadvise.ask.verify.runners.run_block", interrupted)
+    monkeypatch.setattr("rsgadvise.ask.verify.running.run_block", interrupted)
     with pytest.raises(KeyboardInterrupt):
         assert_gradient_bound(SPEC)
 

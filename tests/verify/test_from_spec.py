@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from rsgadvise.advise.evaluate import evaluate
-from rsgadvise.ask.sweep.axes import chosen_values
 from rsgadvise.ask.verify.cases import Case, Setting, build_case
-from rsgadvise.ask.verify.from_spec import Values, setting_from_spec
+from rsgadvise.ask.verify.from_spec import Values, chosen_values, setting_from_spec
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
 from rsgadvise.theory.certified import certified_constants

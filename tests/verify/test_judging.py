@@ -12,8 +12,18 @@ from conftest import present
 from scipy import stats
 
 from rsgadvise.ask.verify import judging
-from rsgadvise.ask.verify.cases import Block, BlockResult, Case, Claim, Miss, Setting, build_case
-from rsgadvise.ask.verify.results import CaseResult, Verification
+from rsgadvise.ask.verify.cases import (
+    Block,
+    BlockResult,
+    Case,
+    CaseResult,
+    Claim,
+    Experiment,
+    Miss,
+    Setting,
+    Verification,
+    build_case,
+)
 from rsgadvise.ask.verify.running import overall, run_cases
 from rsgadvise.training.networks import Data, Network
 from rsgadvise.training.sequences import ConfidenceSequence
@@ -39,8 +49,11 @@ class Invented:
         future.set_result(BlockResult(found, found, np.full(block.count, self.loss), 0.01))
         return future
 
-    def close(self, *, abandon: bool) -> None:
-        pass
+    def equip(self, experiments: Sequence[Experiment]) -> None:
+        raise AssertionError
+
+    def close(self) -> None:
+        raise AssertionError
 
 
 def case(

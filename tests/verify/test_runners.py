@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -21,10 +21,17 @@ import pytest
 
 from rsgadvise.ask.verify import cases as experiment
 from rsgadvise.ask.verify import judging
-from rsgadvise.ask.verify.cases import Case, Experiment, Miss, Setting, build_case
-from rsgadvise.ask.verify.results import Verification
-from rsgadvise.ask.verify.runners import LocalRunner, ProcessRunner, make_runner
-from rsgadvise.ask.verify.running import Progress, Runner, State, WorkerDiedError, run_cases
+from rsgadvise.ask.verify.cases import Case, Experiment, Miss, Setting, Verification, build_case
+from rsgadvise.ask.verify.running import (
+    LocalRunner,
+    ProcessRunner,
+    Progress,
+    Runner,
+    State,
+    WorkerDiedError,
+    make_runner,
+    run_cases,
+)
 from rsgadvise.errors import UsageError
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network
@@ -95,8 +102,8 @@ def verified(
     budget: float | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    runner = make([each.experiment for each in cases])
-    return run_cases(cases, runner, runs=runs, confidence=0.99, seed=3, budget=budget, progress=progress)
+    with closing(make([each.experiment for each in cases])) as runner:
+        return run_cases(cases, runner, runs=runs, confidence=0.99, seed=3, budget=budget, progress=progress)
 
 
 def processes(jobs: int) -> Make:
@@ -299,7 +306,7 @@ def test_an_interruption_inside_the_judge_leaves_whole_rounds(
 
 SUITE = """
 import json, multiprocessing, sys
-from rsgadvise.ask.verify.runners import make_runner
+from rsgadvise.ask.verify.running import make_runner
 from rsgadvise.ask.verify.running import run_cases
 from rsgadvise.ask.verify.suite import suite
 
@@ -313,6 +320,7 @@ def progress(state):
         told.append(state.finished.name)
         print("result", flush=True)
 found = run_cases(cases, runner, runs=2000, confidence=0.99, seed=0, progress=progress)
+runner.close()
 print(json.dumps({
     "complete": found.complete,
     "interrupted": found.interrupted,
@@ -392,5 +400,5 @@ def test_one_job_needs_no_process_unless_it_must_be_ended_midway() -> None:
     assert isinstance(make_runner([], jobs=1, kill=False), LocalRunner)
     runner = make_runner([], jobs=1, kill=True)
     assert isinstance(runner, ProcessRunner)
-    runner.close(abandon=False)
+    runner.close()
     assert_nobody_is_left()

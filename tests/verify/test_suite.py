@@ -11,10 +11,8 @@ import pytest
 from conftest import present
 
 from rsgadvise.ask.verify import cases as casework
-from rsgadvise.ask.verify.cases import Block, BlockResult, build_case
-from rsgadvise.ask.verify.results import CaseResult, Verification
-from rsgadvise.ask.verify.runners import LocalRunner
-from rsgadvise.ask.verify.running import run_cases
+from rsgadvise.ask.verify.cases import Block, BlockResult, CaseResult, Verification, build_case
+from rsgadvise.ask.verify.running import LocalRunner, run_cases
 from rsgadvise.ask.verify.suite import suite, suite_settings
 from rsgadvise.theory import descent, judge
 from rsgadvise.theory.constants import Constants, FlatNetwork

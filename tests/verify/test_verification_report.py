@@ -9,7 +9,7 @@ import pytest
 from verifications import CASE as ONE
 from verifications import verification
 
-from rsgadvise.ask.verify.results import CaseResult
+from rsgadvise.ask.verify.cases import CaseResult
 from rsgadvise.show.report.blocks import Grid, Sentences, Title
 from rsgadvise.show.report.verification import case_line, verification_blocks
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rsgadvise.ask.explain.results import Hypothesis
 from rsgadvise.data.scaling import CENTRED, KINDS
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import needs_norm
 from rsgadvise.theory.problem import Problem
@@ -18,6 +18,26 @@ if TYPE_CHECKING:
     from rsgadvise.advise.results import MeasuredConstant
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One assumption of the theorem, and whether it holds for this spec.
+
+    Attributes:
+        id: short name.
+        text: the assumption.
+        holds: None where the spec cannot tell.
+        reason: why, with the numbers that decide.
+        value, limit: the two numbers that were compared, where it comes down to that.
+    """
+
+    id: str
+    text: str
+    holds: bool | None
+    reason: str
+    value: float | None = None
+    limit: float | None = None
 
 
 # What the theorems assume of W¹: its loss, its box and its pretraining.

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.ask.explain.checks import data_hypotheses, known_eigenvalue, start_hypotheses
-from rsgadvise.ask.explain.results import Hypothesis
+from rsgadvise.ask.explain.checks import Hypothesis, data_hypotheses, known_eigenvalue, start_hypotheses
 from rsgadvise.kinds import KINDS
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import certified_constants

@@ -1,4 +1,4 @@
-"""`KEY=RANGE` -> the values that a key of the spec takes in turn."""
+"""`KEY=RANGE` -> the values that a key takes in turn, the points they make, and what comes of each."""
 
 from __future__ import annotations
 
@@ -6,26 +6,119 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import field
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from rsgadvise.advise.recommend import recommend
-from rsgadvise.ask.sweep.results import Axis, Value
-from rsgadvise.ask.verify.from_spec import Values
-from rsgadvise.errors import InfeasibleError, SpecError, UsageError
+from rsgadvise.errors import SpecError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.spec import LoadedSpec, with_override
 from rsgadvise.spec.load import rule_of
 from rsgadvise.spec.models import STATISTICS
-from rsgadvise.spec.problem import resolve
 from rsgadvise.spec.rules import NUMBER, Number, Numbers, Rule, shown
-from rsgadvise.theory import ConstantsName, about
-from rsgadvise.theory.theorems import refusal
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.results import Recommendation, TrainingPlan
-    from rsgadvise.spec import Spec
-    from rsgadvise.theory.problem import Problem
+    pass
 
+
+Value: TypeAlias = float | tuple[float, ...]
+"""What a varied key takes: a number, or a whole list such as `network.layers`."""
+
+Interval = Literal["student", "rigorous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A key of the spec, and the values that it takes in turn."""
+
+    key: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What training measured at one point.
+
+    Attributes:
+        gradient: mean of ||grad f(W^R)||^2 over the runs (projected where there is a box).
+        lower, upper: limits of its expectation; None where one run has no upper limit.
+        runs: independent replicas.
+        initial_loss: f(W^1). final_loss: mean of f(W^R).
+        seconds: computing time of the replicas.
+    """
+
+    gradient: float
+    lower: float
+    upper: float | None
+    runs: int
+    initial_loss: float
+    final_loss: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPoint:
+    """One point: the values of the axes, the hyper-parameters there, and the bounds.
+
+    Attributes:
+        values: by key.
+        kind, layers: the network.
+        stepsize, batch_size, iterations, keep_prob, decay: fixed by the spec, or advised; None where
+            nothing can be advised, and `notes` say why.
+        paper_bound: None outside the range of the theorem.
+        certified_bound: at most `largest_gradient`, which stands in for it outside its range.
+        largest_gradient: no squared gradient norm of this network exceeds it; None if it overflows.
+        vacuous: the paper's bound, or the certified one where there is none, is no better than that.
+        measured: None where nothing was measured.
+        notes: plain sentences.
+        certified_vacuous: the certified bound is no better than `largest_gradient`, so nothing is proven.
+    """
+
+    values: Mapping[str, Value]
+    kind: str
+    layers: tuple[int, ...]
+    stepsize: float | tuple[float, ...] | None
+    batch_size: int | None
+    iterations: int | None
+    keep_prob: float | None
+    decay: float | None
+    paper_bound: float | None
+    certified_bound: float | None
+    largest_gradient: float | None
+    vacuous: bool
+    measured: Measurement | None
+    notes: tuple[str, ...]
+    certified_vacuous: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        value, limit = self.certified_bound, self.largest_gradient
+        object.__setattr__(self, "certified_vacuous", value is None or limit is None or not value < limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """All points that were finished, in the order of the axes, the first one slowest.
+
+    Attributes:
+        axes: what was varied.
+        points: all of them, or those before an interruption.
+        measured: whether there was training at each point.
+        confidence: of each point's limits by themselves; None without training.
+        seed, runs: of the training.
+        notes: plain sentences on the whole.
+        interrupted: whether the user ended it early.
+    """
+
+    axes: tuple[Axis, ...]
+    points: tuple[SweepPoint, ...]
+    measured: bool
+    confidence: float | None
+    seed: int
+    runs: int
+    notes: tuple[str, ...]
+    interrupted: bool = False
+
+
+# The values of an axis.
 
 MOST_VALUES = 1000
 MOST_POINTS = 10_000
@@ -282,87 +375,3 @@ def plan_points(
         keys = (axis.key for axis in axes)
         points.append(PlannedPoint(dict(zip(keys, values, strict=True)), varied))
     return tuple(points)
-
-
-def fixed_values(spec: Spec) -> Values | None:
-    """The spec's own hyper-parameters, or None if it leaves one open; keep_prob defaults to 1, decay to 0."""
-    training = spec.training
-    iterations = training.iterations
-    if iterations is None and isinstance(training.stopping, tuple):
-        iterations = len(training.stopping)
-    if training.stepsize is None or training.batch_size is None or iterations is None:
-        return None
-    return Values(
-        stepsize=training.stepsize,
-        batch_size=training.batch_size,
-        iterations=iterations,
-        keep_prob=1.0 if training.keep_prob is None else training.keep_prob,
-        decay=training.decay or 0.0,
-        source="",
-    )
-
-
-def chosen_values(
-    spec: Spec,
-    *,
-    constants: ConstantsName | None = None,
-    measured: Mapping[str, float | int | None] | None = None,
-) -> tuple[Values, bool]:
-    """(hyper-parameters, whether they were advised): the spec's own, or the first rank of its advice.
-
-    Where no theorem is about its training they are what is typical for its statistics.
-
-    Args:
-        spec: a valid spec.
-        constants: whose constants choose, of those that a theorem has.
-        measured: statistics of the data file by spec key.
-
-    Raises:
-        InfeasibleError: nothing can be recommended; the message is the reason alone.
-        HypothesisError: a fixed stepsize lies outside the range of these constants.
-    """
-    fixed = fixed_values(spec)
-    if fixed is not None:
-        return fixed, False
-    best: Recommendation | TrainingPlan
-    problem = resolve(spec)
-    by_theorem = problem.has_sgd_bound if constants is None else _advises(problem, constants)
-    if by_theorem:
-        advice = recommend(spec, constants=constants, top=1, measured=measured)
-        if advice.infeasible is not None:
-            raise InfeasibleError(advice.infeasible.reason)
-        best = advice.recommendations[0]
-    else:
-        best = typical_plan(spec, measured)
-    values = Values(
-        stepsize=best.stepsize,
-        batch_size=best.batch_size,
-        iterations=best.iterations,
-        keep_prob=1.0 if best.keep_prob is None else best.keep_prob,
-        decay=best.decay,
-        source="",
-    )
-    return values, True
-
-
-def _advises(problem: Problem, constants: ConstantsName) -> bool:
-    """Whether ranks by these constants are asked for: of SGD they say themselves why there are none."""
-    if about(constants).measured:
-        return False
-    return problem.has_sgd_bound or refusal(problem, constants) is None
-
-
-def typical_plan(spec: Spec, measured: Mapping[str, float | int | None] | None = None) -> TrainingPlan:
-    """What to train with where no theorem is about it: typical for the statistics of its data, if those fit.
-
-    Raises:
-        InfeasibleError: nothing fits the limits of the spec.
-        HypothesisError: it is too large to be tried on made-up data, or the inputs are all but zero.
-    """
-    from rsgadvise.pilot import Effort
-    from rsgadvise.pilot.advising import advise
-
-    advice = advise(spec, None, Effort(), top=1, measured=measured)
-    if advice.train is None:
-        raise InfeasibleError(advice.infeasible.reason if advice.infeasible else "nothing fits its limits")
-    return advice.train

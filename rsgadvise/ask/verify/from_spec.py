@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import by_matrix
-from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Setting, case_key
-from rsgadvise.ask.verify.results import Verdict
-from rsgadvise.errors import HypothesisError
+from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Setting, Verdict, case_key
+from rsgadvise.errors import HypothesisError, InfeasibleError
 from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve, stopping_of
-from rsgadvise.theory import BY_THEOREM, ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName, about
 from rsgadvise.theory.constants import InputMoments, TiedNetwork
 from rsgadvise.theory.judge import check_problem
 from rsgadvise.theory.theorems import refusal
@@ -26,7 +26,9 @@ from rsgadvise.training.networks import Array, Data, Network, Weights, initial_w
 from rsgadvise.training.rsg import Stream, Training, train
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.results import Recommendation, TrainingPlan
     from rsgadvise.spec import Spec
+    from rsgadvise.theory.problem import Problem
 
 
 # Layer-wise pretraining: each hidden layer as a denoising autoencoder of the layer below.
@@ -266,3 +268,90 @@ def _check_size(network: Network, values: Values, rows: int) -> None:
             f"{values.batch_size:,}; verify with a smaller one",
             quantity="training.batch_size",
         )
+
+
+# The hyper-parameters of a spec, and what is advised where it leaves them open.
+
+
+def fixed_values(spec: Spec) -> Values | None:
+    """The spec's own hyper-parameters, or None if it leaves one open; keep_prob defaults to 1, decay to 0."""
+    training = spec.training
+    iterations = training.iterations
+    if iterations is None and isinstance(training.stopping, tuple):
+        iterations = len(training.stopping)
+    if training.stepsize is None or training.batch_size is None or iterations is None:
+        return None
+    return Values(
+        stepsize=training.stepsize,
+        batch_size=training.batch_size,
+        iterations=iterations,
+        keep_prob=1.0 if training.keep_prob is None else training.keep_prob,
+        decay=training.decay or 0.0,
+        source="",
+    )
+
+
+def chosen_values(
+    spec: Spec,
+    *,
+    constants: ConstantsName | None = None,
+    measured: Mapping[str, float | int | None] | None = None,
+) -> tuple[Values, bool]:
+    """(hyper-parameters, whether they were advised): the spec's own, or the first rank of its advice.
+
+    Where no theorem is about its training they are what is typical for its statistics.
+
+    Args:
+        spec: a valid spec.
+        constants: whose constants choose, of those that a theorem has.
+        measured: statistics of the data file by spec key.
+
+    Raises:
+        InfeasibleError: nothing can be recommended; the message is the reason alone.
+        HypothesisError: a fixed stepsize lies outside the range of these constants.
+    """
+    fixed = fixed_values(spec)
+    if fixed is not None:
+        return fixed, False
+    best: Recommendation | TrainingPlan
+    problem = resolve(spec)
+    by_theorem = problem.has_sgd_bound if constants is None else _advises(problem, constants)
+    if by_theorem:
+        advice = recommend(spec, constants=constants, top=1, measured=measured)
+        if advice.infeasible is not None:
+            raise InfeasibleError(advice.infeasible.reason)
+        best = advice.recommendations[0]
+    else:
+        best = typical_plan(spec, measured)
+    values = Values(
+        stepsize=best.stepsize,
+        batch_size=best.batch_size,
+        iterations=best.iterations,
+        keep_prob=1.0 if best.keep_prob is None else best.keep_prob,
+        decay=best.decay,
+        source="",
+    )
+    return values, True
+
+
+def _advises(problem: Problem, constants: ConstantsName) -> bool:
+    """Whether ranks by these constants are asked for: of SGD they say themselves why there are none."""
+    if about(constants).measured:
+        return False
+    return problem.has_sgd_bound or refusal(problem, constants) is None
+
+
+def typical_plan(spec: Spec, measured: Mapping[str, float | int | None] | None = None) -> TrainingPlan:
+    """What to train with where no theorem is about it: typical for the statistics of its data, if those fit.
+
+    Raises:
+        InfeasibleError: nothing fits the limits of the spec.
+        HypothesisError: it is too large to be tried on made-up data, or the inputs are all but zero.
+    """
+    from rsgadvise.pilot import Effort
+    from rsgadvise.pilot.advising import advise
+
+    advice = advise(spec, None, Effort(), top=1, measured=measured)
+    if advice.train is None:
+        raise InfeasibleError(advice.infeasible.reason if advice.infeasible else "nothing fits its limits")
+    return advice.train

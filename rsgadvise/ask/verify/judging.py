@@ -9,8 +9,7 @@ from dataclasses import field
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Block, BlockResult, Case, Claim
-from rsgadvise.ask.verify.results import CaseResult, Verdict
+from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Block, BlockResult, Case, CaseResult, Claim, Verdict
 from rsgadvise.records import dataclass
 from rsgadvise.training.sequences import (
     ConfidenceSequence,

@@ -21,16 +21,15 @@ from rsgadvise.show.report.advice import (
     ranking_blocks,
     reason_blocks,
 )
-from rsgadvise.show.report.blocks import Column, Grid, assumptions
-from rsgadvise.show.report.documents import statistics_blocks
-from rsgadvise.show.report.explaining import data_in_words
+from rsgadvise.show.report.blocks import Column, Grid, assumptions, statistics_blocks
+from rsgadvise.show.report.bounds import data_in_words
 from rsgadvise.theory import about
 from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation, TrainingPlan
     from rsgadvise.ask.curves import Curves
-    from rsgadvise.ask.explain.results import Hypothesis
+    from rsgadvise.ask.explain.checks import Hypothesis
     from rsgadvise.data.scaling import DataStatistics
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rsgadvise.ask.sweep.results import Axis, Sweep, SweepPoint, Value
+from rsgadvise.ask.sweep.axes import Axis, Sweep, SweepPoint, Value
 from rsgadvise.numerals import count, network, number, stepsizes
 from rsgadvise.show.report.blocks import VACUOUS_MARK, Block, Column, Grid, Title, marked, sentences
 

@@ -14,11 +14,11 @@ from rsgadvise.show.report.blocks import (
     Grid,
     Lead,
     Title,
+    as_document,
     capitalised,
     noise_sentence,
     sentences,
 )
-from rsgadvise.show.report.documents import as_document
 
 if TYPE_CHECKING:
     from rsgadvise.advise.model_results import ModelAdvice, Ranked

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from rsgadvise.ask.verify.results import CaseResult, Verification
 from rsgadvise.numerals import count, number
 from rsgadvise.show.report.blocks import Block, Column, Grid, Title, sentences
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+
+    from rsgadvise.ask.verify.cases import CaseResult, Verification
 
 
 _QUANTITY = {
