@@ -40,15 +40,6 @@ def test_it_is_advised_on_and_says_which_class_is_0(run: Run, folder: Path) -> N
     assert "one_output=True" in code
 
 
-@pytest.mark.parametrize("outputs", [2, 3])
-def test_other_widths_are_as_before(run: Run, folder: Path, outputs: int) -> None:
-    (folder / "s.yaml").write_text(SPEC.replace("OUTPUTS", str(outputs)))
-    found = run("recommend", "s.yaml", "--pilot", "0", "-q")
-    assert (found.code == 0) == (outputs == 2)
-    if outputs == 3:
-        assert "must be the number of targets in t.csv, 2; got 3" in found.err
-
-
 def test_labels_given_as_arrays() -> None:
     x = np.array([row[:2] for row in ROWS] * 12)
     y = np.array([int(row[2]) for row in ROWS] * 12)

@@ -146,11 +146,6 @@ def test_bad_usage_is_one_line(run: Run, spec: Path, options: str) -> None:
     assert BAD[options] in run.refused("sweep", spec, *options.split())
 
 
-def test_standard_input_is_read_once(run: Run) -> None:
-    result = run("sweep", "-", "--vary", "training.stepsize=0.1,0.2,0.3", "-f", "json", stdin=SPEC)
-    assert len(strict(result.out)["points"]) == 3
-
-
 def test_whole_numbers_that_coincide_are_told(run: Run, spec: Path) -> None:
     found = run.document("sweep", spec, "--vary", "network.layers[1]=2:4:9")
     assert found["axes"][0]["values"] == [2, 3, 4]
@@ -225,14 +220,6 @@ def test_points_where_nothing_is_proven_are_marked(run: Run, config: Callable[[s
     assert len(re.findall(r"[0-9] v(?: +vacuous)? *$", table, flags=re.M)) == 2
     assert "v: vacuous, no better than" in table
     assert "certified_vacuous" in run(*arguments, *fixed, "-f", "csv").out.splitlines()[0]
-
-
-def test_overlapping_keys_have_no_false_labels(run: Run, spec: Path) -> None:
-    lists, entry = "network.layers=[6,4,2];[6,8,2]", "network.layers[1]=2,8"
-    for pair in ((lists, entry), (entry, lists)):
-        assert "each key can vary once; got network.layers and network.layers[1]" in run.refused(
-            "sweep", spec, *(part for each in pair for part in ("--vary", each))
-        )
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
