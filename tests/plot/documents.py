@@ -194,6 +194,7 @@ def recommendations() -> Document:
                 "keep_prob": 0.5,
                 "bound": sum(terms.values()),
                 "certified_bound": 30.0 * rank,
+                "largest_gradient": 9.0,
                 "vacuous": rank == 5,
                 "terms": terms,
             }
@@ -204,7 +205,6 @@ def recommendations() -> Document:
         "layers": [784, 200, 10],
         "constants": "paper",
         "objective": "smallest bound within the budget",
-        "largest_gradient": 9.0,
         "recommendations": rows,
     }
 
@@ -218,9 +218,7 @@ def raced(*, bounded: bool = True) -> Document:
     found = recommendations() | {"train": train, "pilot": pilot, "objective": by}
     if not bounded:
         no_bound: Document = {"bound": None, "terms": {}, "vacuous": True, "certified_bound": 9.0}
-        found["recommendations"] = [
-            row | no_bound | {"largest_gradient": 9.0} for row in found["recommendations"]
-        ]
+        found["recommendations"] = [row | no_bound for row in found["recommendations"]]
     return found
 
 

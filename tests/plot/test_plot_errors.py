@@ -80,7 +80,7 @@ def test_what_is_no_document_is_one_line(run: Run, tmp_path: Path, text: str, me
         ),
         ([*POINT, "notes"], "a", "points[3].notes: must be a list"),
         (["confidence"], 99, "confidence: must lie between 0 and 1; got 99"),
-        (["axes", 0, "values"], [[[5]], 10], "axes[0].values[0]: must be a number, a word, or a list"),
+        (["axes", 0, "values"], [[[5]], 10], "axes[0].values[0]: must be a number, or a list"),
         ([*POINT, "stepsize"], [], "must be a number, or a list of at least one; got a list of 0"),
         ([*POINT, "values", "network.layers[1]"], True, "must be one of the values of the axis"),
         (["seed"], -1, "seed: must be a whole number of at least 0; got -1"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Annotated
 
 from rsgadvise.numerals import count, network, number, percent, stepsizes
@@ -41,18 +41,16 @@ _SHORT_RUN = "seen in a short run"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rank:
     rank: typed.Whole
-    stepsize: typed.Stepsizes | None = None
+    stepsize: typed.Numbers
     batch_size: typed.Whole
     iterations: typed.Whole
     keep_prob: typed.Number
-    decay: typed.Number | None = None
+    decay: typed.Number
     bound: typed.Positive | None
     certified_bound: typed.Positive | None
-    largest_gradient: typed.Positive | None = None
+    largest_gradient: typed.Positive | None
     vacuous: typed.Flag
-    terms: dict[str, Annotated[typed.Number, typed.must("be at least 0", lambda x: x >= 0)]] = field(
-        default_factory=dict
-    )
+    terms: dict[str, Annotated[typed.Number, typed.must("be at least 0", lambda x: x >= 0)]]
 
     @property
     def has_bound(self) -> bool:
@@ -63,7 +61,7 @@ class _Rank:
     def label(self) -> str:
         """The hyper-parameters in one line."""
         words = [
-            f"{self.rank}: γ {stepsizes(self.stepsize) if self.stepsize else 'n/a'}",
+            f"{self.rank}: γ {stepsizes(self.stepsize)}",
             f"B {count(self.batch_size)}",
             f"N {count(self.iterations)}",
         ]
@@ -104,9 +102,8 @@ class _Pilot:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ranking:
     recommendations: typed.Entries[_Rank]
-    largest_gradient: typed.Positive | None
     constants: typed.Text
-    objective: typed.Text | None = None
+    objective: typed.Text
     kind: typed.Text
     layers: typed.Layers
     train: _Train | None = None
@@ -130,18 +127,10 @@ def ranking_chart(document: typed.Document) -> Chart:
         rows = _learning(document, model, "at the end of short trainings")
         return Chart(f"Advice for {model.model}", f"{model.optimizer}, loss {model.loss}", rows)
     found = document.read(_Ranking)
-    first = found.recommendations[0].keep_prob
-    # A document without limits of its own has that of the first rank, true at its keep probability.
-    ranks = [
-        replace(rank, largest_gradient=found.largest_gradient)
-        if rank.largest_gradient is None and rank.keep_prob == first
-        else rank
-        for rank in found.recommendations[:_MOST]
-    ]
-    objective = "" if found.objective is None else f"; {found.objective}"
+    ranks = found.recommendations[:_MOST]
     chart = Chart(
         title=f"Recommendations for {network(found.kind, found.layers)}",
-        subtitle=f"{found.constants} constants{objective}",
+        subtitle=f"{found.constants} constants; {found.objective}",
         rows=(),
     )
     if not any(rank.has_bound for rank in ranks):

@@ -39,15 +39,15 @@ _NAMES: Mapping[Role, str] = {"paper": "paper bound", "certified": "certified bo
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """What was varied; numbers keep their distances, anything else is a category."""
+    """What was varied; numbers keep their distances, lists are categories."""
 
     key: typed.Text
-    values: Annotated[typed.Entries[typed.Scalars], typed.must("hold at least one value", bool)]
+    values: Annotated[typed.Entries[typed.Numbers], typed.must("hold at least one value", bool)]
 
     @property
     def numeric(self) -> bool:
         """Whether every value is a number."""
-        return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
+        return not any(isinstance(value, list) for value in self.values)
 
     def place(self, value: Any) -> float:
         """Where one of the values stands on this axis."""
@@ -61,24 +61,24 @@ class _Measured:
     upper: Annotated[typed.Number | None, typed.at_least("lower", "gradient")]
     initial_loss: typed.Number | None
     final_loss: typed.Number | None
-    runs: typed.Whole | None = None
+    runs: typed.Whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Point:
-    values: dict[str, typed.Scalars]
+    values: dict[str, typed.Numbers]
     kind: typed.Text
     layers: typed.Layers
-    stepsize: typed.Stepsizes | None = None
-    batch_size: typed.Number | None = None
-    iterations: typed.Number | None = None
-    keep_prob: typed.Number | None = None
-    decay: typed.Number | None = None
+    stepsize: typed.Numbers | None
+    batch_size: typed.Number | None
+    iterations: typed.Number | None
+    keep_prob: typed.Number | None
+    decay: typed.Number | None
     paper_bound: typed.Positive | None
     certified_bound: typed.Positive | None
     largest_gradient: typed.Positive | None
-    measured: _Measured | None = None
-    notes: typed.Entries[typed.Text] = ()
+    measured: _Measured | None
+    notes: typed.Entries[typed.Text]
 
     def bound(self, role: Role) -> float | None:
         """The bound of one set of constants."""
@@ -93,8 +93,13 @@ class _Point:
 class _Sweep:
     axes: Annotated[typed.Entries[_Axis], typed.must("hold one axis, or two", lambda axes: 0 < len(axes) < 3)]
     points: typed.Entries[_Point]
-    confidence: typed.Probability | None = None
-    seed: typed.Whole | None = None
+    confidence: typed.Probability | None
+    seed: typed.Whole
+
+    @property
+    def measured_name(self) -> str:
+        """Of what was measured, with what its intervals are; they are limits of each point by itself."""
+        return "" if self.confidence is None else f"measured mean, {100 * self.confidence:.6g} % interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ def sweep_chart(document: typed.Document) -> Chart:
     return Chart(
         title=f"Sweep over {axes}: {network}",
         subtitle=_fixed(rows, varied),
-        rows=_panels(lines, across, interval_text(found.confidence)),
+        rows=_panels(lines, across, found.measured_name),
         group_name="".join(axis_name(axis.key, depth, kind) for axis in varied[1:]),
         groups=tuple(groups),
         caption=tuple(_caption(rows, found.seed)),
@@ -251,7 +256,7 @@ def _fixed(rows: Sequence[_Row], varied: Sequence[_Axis]) -> str:
     return fixed_values(columns)
 
 
-def _caption(rows: Sequence[_Row], seed: int | None) -> Iterator[str]:
+def _caption(rows: Sequence[_Row], seed: int) -> Iterator[str]:
     """How loose the bounds are, what is vacuous, what is missing, and how it was measured."""
     measured = [(row, row.point.measured) for row in rows if row.point.measured is not None]
     for role, name in _NAMES.items():
@@ -271,7 +276,7 @@ def _caption(rows: Sequence[_Row], seed: int | None) -> Iterator[str]:
         yield from _measured_caption(seed, [found for _, found in measured], len(rows))
 
 
-def _measured_caption(seed: int | None, found: Sequence[_Measured], points: int) -> Iterator[str]:
+def _measured_caption(seed: int, found: Sequence[_Measured], points: int) -> Iterator[str]:
     if len(found) < points:
         yield f"Measured at {len(found)} of {points} points."
     below = sum(1 for each in found if each.lower is not None and each.lower <= 0)
@@ -280,10 +285,8 @@ def _measured_caption(seed: int | None, found: Sequence[_Measured], points: int)
     lost = sum(1 for each in found if each.gradient is None or each.gradient <= 0)
     if lost:
         yield f"At {lost} of {points} points the measured mean is not above 0: only its upper limit shows."
-    runs = sorted({each.runs for each in found if each.runs is not None})
-    if runs:
-        span = f"{runs[0]:,}" if len(runs) == 1 else f"{runs[0]:,} to {runs[-1]:,}"
-        yield f"Measured over {span} runs a point{'' if seed is None else f', seed {seed}'}."
+    low, high = min(each.runs for each in found), max(each.runs for each in found)
+    yield f"Measured over {low:,}{'' if low == high else f' to {high:,}'} runs a point, seed {seed}."
 
 
 # What axes and groups are called, with the symbol and the unit, and the sentences of the caption.
@@ -295,7 +298,6 @@ _QUANTITIES: dict[str, tuple[str, str, str]] = {
     "stepsize": ("stepsize", "γ", ""),
     "decay": ("stepsize decay", "ρ", ""),
     "keep_prob": ("keep probability", "ζ", ""),
-    "dropout_rate": ("dropout rate", "1 − ζ", ""),
     "initial_loss": ("initial loss", "f(W¹)", ""),
     "tolerance": ("pretraining tolerance", "α", ""),
     "weight_bound": ("weight bound", "w", ""),
@@ -311,9 +313,6 @@ _QUANTITIES: dict[str, tuple[str, str, str]] = {
     "runs": ("runs", "T", ""),
     "layers": ("layer lengths", "", "units"),
     "depth": ("depth", "L", "layers"),
-    "width": ("hidden length", "", "units"),
-    "kind": ("network", "", ""),
-    "stopping": ("stopping", "P_R", ""),
 }
 _ONE_LAYER = re.compile(r"(?:network\.)?layers\[(\d+)\]$")
 _PLACES_NAMED = 4
@@ -352,23 +351,17 @@ def symbol(key: str, depth: int) -> str:
     return sign or name
 
 
-def value_text(value: object) -> str:
+def value_text(value: Any) -> str:
     """A value of an axis as text.
 
     Example:
-        >>> value_text([784, 200, 10]), value_text(0.5), value_text(1024), value_text("uniform")
-        ('784-200-10', '0.5', '1,024', 'uniform')
+        >>> value_text([784, 200, 10]), value_text(0.5), value_text(1024)
+        ('784-200-10', '0.5', '1,024')
     """
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, int):
-        return count(value)
-    if isinstance(value, float):
-        return number(value, 6)
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         whole = all(isinstance(item, int) for item in value)
-        return shortened(("-" if whole else ", ").join(str(item) for item in value))
-    return shortened(str(value))
+        return shortened(("-" if whole else ", ").join(map(str, value)))
+    return count(value) if isinstance(value, int) else number(value, 6)
 
 
 def layer_names(layers: Sequence[Sequence[int]]) -> str:
@@ -414,18 +407,6 @@ def fixed_values(values: Sequence[tuple[str, Sequence[Any]]]) -> str:
     if chosen:
         parts.append("differs from point to point: " + ", ".join(chosen))
     return "; ".join(parts)
-
-
-def interval_text(confidence: float | None) -> str:
-    """The name of what was measured, with what its intervals are.
-
-    Example:
-        >>> interval_text(0.99), interval_text(None)
-        ('measured mean, 99 % interval', 'measured mean with its interval')
-    """
-    if confidence is None:
-        return "measured mean with its interval"
-    return f"measured mean, {100 * confidence:.6g} % interval"
 
 
 def _times(ratio: float) -> str:

@@ -89,12 +89,8 @@ def _number(value: object) -> bool:
     return isinstance(value, (int, float)) and _sized(value)
 
 
-def _word(value: object) -> bool:
-    return value is None or isinstance(value, str) or _number(value)
-
-
-def _one_or_many(holds: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: all(map(holds, value)) and value != [] if isinstance(value, list) else holds(value)
+def _one_or_many(value: object) -> bool:
+    return all(map(_number, value)) and value != [] if isinstance(value, list) else _number(value)
 
 
 Flag = Annotated[bool, Strict()]
@@ -111,8 +107,7 @@ Whole = Annotated[
     must(_SIZE, _sized),
 ]
 Length = Annotated[Whole, must("be above 0", bool)]
-Scalars = Annotated[Any, must("be a number, a word, or a list of these", _one_or_many(_word))]
-Stepsizes = Annotated[Any, must("be a number, or a list of at least one", _one_or_many(_number))]
+Numbers = Annotated[Any, must("be a number, or a list of at least one", _one_or_many)]
 Entries = Annotated[tuple[T, ...], FailFast()]  # which may be millions
 Layers = Annotated[Entries[Length], must("name at least one layer", bool)]
 
