@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -180,9 +178,7 @@ def _measured(
     import numpy as np
 
     from rsgadvise.ask.compare_measured import Trained, cases_of, starts_of, with_measurements
-    from rsgadvise.ask.verify.running import make_runner, run_cases
-    from rsgadvise.cli.options import usable_cores
-    from rsgadvise.cli.progress import CaseProgress
+    from rsgadvise.cli.verify import run
 
     rows = [row for row in found.specs if row.stepsize is not None]
     starts = starts_of(runs)
@@ -198,23 +194,15 @@ def _measured(
                 cases += cases_of(row, trained, starts=starts, seed=seed, alpha=alpha)
         except HypothesisError as error:
             raise located(error, loaded) from None
-    experiments = [case.experiment for case in cases]
-    # Without bounds to decide there are no cases to tell one by one: a bar on a terminal, else nothing.
-    seen = not quiet and sys.stderr is not None and sys.stderr.isatty()
-    with (
-        closing(make_runner(experiments, jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
-        CaseProgress(enabled=seen) as progress,
-    ):
-        verified = run_cases(
-            cases,
-            runner,
-            runs=runs // starts,
-            confidence=confidence,
-            seed=seed,
-            budget=budget,
-            progress=progress,
-            trajectories=runs // starts,
-        )
-    if verified.interrupted:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
+    verified = run(
+        cases,
+        jobs=jobs,
+        budget=budget,
+        # Without bounds to decide there are no cases to tell one by one: a bar on a terminal, else nothing.
+        telling=not quiet and sys.stderr is not None and sys.stderr.isatty(),
+        runs=runs // starts,
+        confidence=confidence,
+        seed=seed,
+        trajectories=runs // starts,
+    )
     return with_measurements(found, [row.name for row in rows], verified)

@@ -267,6 +267,28 @@ def _cases(
     return cases
 
 
+def run(
+    cases: Sequence[Case], *, jobs: int | None, budget: float | None, telling: bool, **options: Any
+) -> Verification:
+    """Judge every case in so many processes, and tell on stderr how far that is, if wanted.
+
+    Args:
+        options: of `run_cases`.
+    """
+    from rsgadvise.ask.verify.running import make_runner, run_cases
+    from rsgadvise.cli.progress import CaseProgress
+
+    experiments = [case.experiment for case in cases]
+    with (
+        closing(make_runner(experiments, jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
+        CaseProgress(enabled=telling) as progress,
+    ):
+        found = run_cases(cases, runner, budget=budget, progress=progress, **options)
+    if found.interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
+    return found
+
+
 def verify(
     specs: Annotated[
         list[str] | None,
@@ -320,26 +342,16 @@ def verify(
         confidence=confidence,
         quiet=to.quiet,
     )
-    from rsgadvise.ask.verify.running import make_runner, run_cases
-    from rsgadvise.cli.progress import CaseProgress
-
-    experiments = [case.experiment for case in cases]
-    with (
-        closing(make_runner(experiments, jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
-        CaseProgress(enabled=not to.quiet) as progress,
-    ):
-        found = run_cases(
-            cases,
-            runner,
-            runs=runs,
-            confidence=confidence,
-            seed=seed,
-            budget=budget,
-            progress=progress,
-            allow_approximate=allow_approximate,
-        )
-    if found.interrupted:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
+    found = run(
+        cases,
+        jobs=jobs,
+        budget=budget,
+        telling=not to.quiet,
+        runs=runs,
+        confidence=confidence,
+        seed=seed,
+        allow_approximate=allow_approximate,
+    )
     _report(found, to, junit)
     raise SystemExit(found.exit_code)
 

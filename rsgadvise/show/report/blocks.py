@@ -106,6 +106,15 @@ def sentences(title: str, items: Iterable[str]) -> tuple[Sentences, ...]:
     return (Sentences(title, found),) if found else ()
 
 
+def once(said: Iterable[tuple[str, str]], *, all_of: int = 0) -> Iterator[str]:
+    """Each sentence of (name, sentence) once, after the names that it is about, or none if these are all."""
+    about: dict[str, dict[str, None]] = {}
+    for name, sentence in said:
+        about.setdefault(sentence, {})[name] = None
+    for sentence, names in about.items():
+        yield sentence if len(names) == all_of else f"{', '.join(names)}: {sentence}"
+
+
 VACUOUS_MARK = "v: vacuous, no better than the largest squared gradient possible."
 """What the mark of `marked` means."""
 

@@ -14,6 +14,7 @@ from rsgadvise.show.report.blocks import (
     Title,
     assumptions,
     marked,
+    once,
     sentences,
     verdict,
 )
@@ -156,23 +157,14 @@ def _measured(rows: Sequence[Compared]) -> Iterator[Grid]:
 
 
 def _row_notes(rows: Sequence[Compared]) -> Iterator[str]:
-    """Each sentence once, with the specs that it is about."""
-    about: dict[str, list[str]] = {}
-    for row in rows:
-        for note in (*row.notes, *(row.measured.notes if row.measured else ())):
-            about.setdefault(note, []).append(row.name)
-    for note, names in about.items():
-        yield f"{', '.join(names)}: {note}"
+    told = ((row.name, (*row.notes, *(row.measured.notes if row.measured else ()))) for row in rows)
+    return once((name, note) for name, notes in told for note in notes)
 
 
 def _assumed(rows: Sequence[Compared]) -> Iterator[str]:
     """Each value that nobody gave, with the specs that lack it."""
-    lacking: dict[str, list[str]] = {}
-    for row in rows:
-        for sentence in assumptions(row.assumed):
-            lacking.setdefault(sentence, []).append(row.name)
-    for sentence, names in lacking.items():
-        yield sentence if len(names) == len(rows) else f"{', '.join(names)}: {sentence}"
+    lacking = ((row.name, sentence) for row in rows for sentence in assumptions(row.assumed))
+    return once(lacking, all_of=len(rows))
 
 
 def _legend(found: Comparison) -> Iterator[str]:

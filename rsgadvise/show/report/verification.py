@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.numerals import count, number
-from rsgadvise.show.report.blocks import Block, Column, Grid, Title, sentences
+from rsgadvise.show.report.blocks import Block, Column, Grid, Title, once, sentences
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -47,14 +47,10 @@ def case_line(case: CaseResult) -> str:
 def verification_blocks(verification: Verification) -> tuple[Block, ...]:
     """Every bound beside what was measured."""
     cases = verification.cases
-    about: dict[str, list[str]] = {}
-    for case in cases:
-        for note in case.notes:
-            names = about.setdefault(note, [])
-            if case.name not in names:
-                names.append(case.name)
-    many = len({case.name for case in cases}) > 1
-    notes = [f"{', '.join(names)}: {note}" if many else note for note, names in about.items()]
+    notes = once(
+        ((case.name, note) for case in cases for note in case.notes),
+        all_of=len({case.name for case in cases}) == 1,
+    )
     return (
         Title(
             f"Verification: {verification.verdict}",
