@@ -22,13 +22,13 @@ from rsgadvise.theory.search import once
 
 def certified_network(problem: Problem) -> CertifiedNetwork:
     """What is certain of a network of any kind, and of what joins its loss."""
-    found, penalty = _alone(problem), problem.penalty
+    network, penalty = _alone(problem), problem.penalty
     if not penalty:
-        return found
+        return network
     return PenalisedNetwork(
-        layers=found.layers,
-        moments=found.moments,
-        inner=found,
+        layers=network.layers,
+        moments=network.moments,
+        inner=network,
         penalty=penalty,
         square=problem.largest_square,
         boxed=problem.boxed,

@@ -533,15 +533,15 @@ class DeepNetwork(CertifiedNetwork):
     def _hidden(self, zeta: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
         """(n_1^2..n_{L-1}^2, Lambda_0 + b..Lambda_{L-1} + b)."""
         energy, top = zeta * self.moments.squared_norm, self.moments.kept_eigenvalue(zeta)
-        found, tops = list[FloatArray](), [self.moments.entering_eigenvalue(zeta, bias=self.bias)]
+        squares, tops = list[FloatArray](), [self.moments.entering_eigenvalue(zeta, bias=self.bias)]
         layers = zip(self._units, self._widths[1:], self._all_lengths, self._all_shifts, strict=False)
         for unit, width, length, shift in layers:
             entering = _entering(length, shift, energy, top, spectral=self.spectral)
-            found.append(_hidden_square(unit, width, entering))
-            largest = np.minimum(found[-1], unit.square(entering)) if self.spectral else found[-1] / width
-            energy, top = zeta * found[-1], zeta**2 * found[-1] + (zeta - zeta**2) * largest
+            squares.append(_hidden_square(unit, width, entering))
+            largest = np.minimum(squares[-1], unit.square(entering)) if self.spectral else squares[-1] / width
+            energy, top = zeta * squares[-1], zeta**2 * squares[-1] + (zeta - zeta**2) * largest
             tops.append(top + self.bias)
-        return found, tops
+        return squares, tops
 
     def _energies(self, zeta: FloatArray, hidden: Sequence[FloatArray]) -> list[FloatArray]:
         """m_0^2 + b..m_{L-1}^2 + b."""
@@ -550,10 +550,10 @@ class DeepNetwork(CertifiedNetwork):
 
     def _totals(self, energies: Sequence[FloatArray]) -> list[FloatArray]:
         """A_1^2..A_L^2."""
-        found = [energies[0]]
+        totals = [energies[0]]
         for energy, gain in zip(energies[1:], self._gains, strict=True):
-            found.append(energy + gain * found[-1])
-        return found
+            totals.append(energy + gain * totals[-1])
+        return totals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -577,9 +577,9 @@ class PenalisedNetwork(CertifiedNetwork):
     boxed: bool
 
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
-        found = self.inner.constants(keep_prob)
+        constants = self.inner.constants(keep_prob)
         least = 0.0 if self.boxed else 2 * self.penalty
-        return Constants(np.maximum(found.smoothness + self.penalty, least), found.gradient_variance)
+        return Constants(np.maximum(constants.smoothness + self.penalty, least), constants.gradient_variance)
 
     def layer_variances(self, keep_prob: Numeric = 1.0) -> list[FloatArray]:
         return self.inner.layer_variances(keep_prob)

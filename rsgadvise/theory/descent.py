@@ -305,14 +305,14 @@ def _best_share(
         return np.asarray(start / share + noise * share * sums.quadratic)
 
     ends = np.log(low / (1 - low)), np.log(high / (1 - high))
-    found = minimize_scan(
+    logits = minimize_scan(
         value,
         *ends,
         points=int(np.clip(np.max(ends[1] - ends[0]) / _APART, *_POINTS)),
         steps=_STEPS,
         valleys=_VALLEYS,
     )
-    return np.asarray(1 / (1 + np.exp(-found)))
+    return np.asarray(1 / (1 + np.exp(-logits)))
 
 
 def layerwise_bound(

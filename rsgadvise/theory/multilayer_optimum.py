@@ -266,8 +266,8 @@ def _searched(
     if not all(np.all(np.greater(b, 0)) for b in net.curvatures):
         return np.moveaxis(gammas, 0, -1), zeta
     ends = np.full(shape, -_SHARE_LOGIT), np.full(shape, _SHARE_LOGIT)
-    found = minimize_scan(value, *ends, points=_POINTS, steps=_STEPS, valleys=_VALLEYS)
-    bent, others, other_zeta = solved(1 / (1 + np.exp(-found)))
+    logits = minimize_scan(value, *ends, points=_POINTS, steps=_STEPS, valleys=_VALLEYS)
+    bent, others, other_zeta = solved(1 / (1 + np.exp(-logits)))
     better = bent < flat
     return np.moveaxis(np.where(better, others, gammas), 0, -1), np.where(better, other_zeta, zeta)
 

@@ -319,5 +319,5 @@ def _scanned_keep_prob(
     lowest = np.full(shape, keep_prob[0])
     if keep_prob[0] == keep_prob[1]:
         return lowest
-    found = minimize_scan(value, lowest, np.full(shape, keep_prob[1]), points=33, steps=30, valleys=2)
-    return np.where(value(found) < value(lowest), found, lowest)
+    zeta = minimize_scan(value, lowest, np.full(shape, keep_prob[1]), points=33, steps=30, valleys=2)
+    return np.where(value(zeta) < value(lowest), zeta, lowest)

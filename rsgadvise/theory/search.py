@@ -38,8 +38,8 @@ def once(function: Callable[[FloatArray], FloatArray], values: FloatArray) -> Fl
     """
     if values.size < _FEW or (values != values.flat[0]).any():
         return function(values)
-    found = function(np.asarray(values.flat[0]))
-    return np.asarray(np.broadcast_to(found, np.broadcast_shapes(found.shape, values.shape)))
+    value = function(np.asarray(values.flat[0]))
+    return np.asarray(np.broadcast_to(value, np.broadcast_shapes(value.shape, values.shape)))
 
 
 def whole_number(value: float, *, most: int = 10**15) -> int:
@@ -204,13 +204,13 @@ def minimize_scan(
     left = first + np.maximum(best - 1, 0) * step
     right = np.minimum(first + np.minimum(best + 1, points - 1) * step, last)
     if first.size <= _FEW:
-        found = minimize_grid(function, left, right, points=33, rounds=-(-steps // 6))
+        minimisers = minimize_grid(function, left, right, points=33, rounds=-(-steps // 6))
     else:
-        found = minimize_unimodal(function, left, right, steps=steps)
+        minimisers = minimize_unimodal(function, left, right, steps=steps)
     if len(best) == 1:
-        return np.asarray(found[0])
-    at = np.argmin(function(found), axis=0)[None, ...]
-    return np.asarray(np.take_along_axis(found, at, axis=0)[0])
+        return np.asarray(minimisers[0])
+    at = np.argmin(function(minimisers), axis=0)[None, ...]
+    return np.asarray(np.take_along_axis(minimisers, at, axis=0)[0])
 
 
 def minimize_grid(

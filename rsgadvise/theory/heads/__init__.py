@@ -28,5 +28,5 @@ def head_names() -> tuple[str, ...]:
 @cache
 def head_of(name: str) -> Head:
     """The head of that name."""
-    found: Head = importlib.import_module(f"{__name__}.{name}").HEAD
-    return found
+    head: Head = importlib.import_module(f"{__name__}.{name}").HEAD
+    return head

@@ -29,8 +29,8 @@ def optimizer_names() -> tuple[str, ...]:
 @cache
 def kind_of(name: str) -> type[Optimizer]:
     """The optimiser of that name, without its settings."""
-    found: type[Optimizer] = importlib.import_module(f"{__name__}.{name}").OPTIMIZER
-    return found
+    kind: type[Optimizer] = importlib.import_module(f"{__name__}.{name}").OPTIMIZER
+    return kind
 
 
 def optimizer_of(given: str | Mapping[str, Any] | None) -> Optimizer:

@@ -38,17 +38,17 @@ __all__ = [
 
 def _found() -> Mapping[tuple[str, str, str], type[Theorem]]:
     """Theorems by kind, constants and optimiser; two for the same are a mistake of who wrote the second."""
-    found: dict[tuple[str, str, str], type[Theorem]] = {}
+    theorems: dict[tuple[str, str, str], type[Theorem]] = {}
     for name in names(__path__):
         for each in vars(importlib.import_module(f"{__name__}.{name}")).values():
             if not (isinstance(each, type) and issubclass(each, Theorem)):
                 continue
             kinds, constants = getattr(each, "kinds", ()), getattr(each, "constants", ())
             for key in product(kinds, constants, each.optimizers):
-                if found.setdefault(key, each) is not each:
+                if theorems.setdefault(key, each) is not each:
                     kind, constants, _ = key
                     raise TypeError(f"two theorems are about {kind} networks with {constants} constants")
-    return found
+    return theorems
 
 
 _THEOREMS = _found()
@@ -65,14 +65,14 @@ def theorem_of(kind: str, constants: str, optimizer: str = SGD) -> type[Theorem]
     Raises:
         HypothesisError: there is none.
     """
-    found = _THEOREMS.get((kind, constants, optimizer)) or _THEOREMS.get((kind, constants, SGD))
-    if found is None:
+    theorem = _THEOREMS.get((kind, constants, optimizer)) or _THEOREMS.get((kind, constants, SGD))
+    if theorem is None:
         others = " or ".join(dict.fromkeys(each for each, name, _ in _THEOREMS if name == constants))
         raise HypothesisError(
             f"must be {others} for {constants} constants; got {kind}; use --constants certified",
             quantity="network.kind",
         )
-    return found
+    return theorem
 
 
 def covers(kind: str, constants: str, optimizer: Optimizer) -> bool:
@@ -82,8 +82,8 @@ def covers(kind: str, constants: str, optimizer: Optimizer) -> bool:
 
 def for_sigmoids(kind: str, constants: str) -> bool:
     """Whether these constants are only about sigmoid units and their squared error, without biases."""
-    found = _THEOREMS.get((kind, constants, SGD))
-    return found is not None and found.sigmoids
+    theorem = _THEOREMS.get((kind, constants, SGD))
+    return theorem is not None and theorem.sigmoids
 
 
 def provable(kind: str, optimizer: Optimizer) -> bool:

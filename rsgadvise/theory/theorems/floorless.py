@@ -44,7 +44,7 @@ class FloorlessLayers(CertifiedMultilayer):
         longest = plans.stepsize.max(axis=-1)
         shares = plans.stepsize / longest[..., None]
         variances = self.variances(plans.keep_prob)
-        found = descent_bound(
+        bound = descent_bound(
             stepsize=longest,
             batch_size=plans.batch_size,
             iterations=plans.iterations,
@@ -56,7 +56,7 @@ class FloorlessLayers(CertifiedMultilayer):
             decay=plans.schedule.decay,
             stopping=plans.schedule.stopping,
         )
-        return Bound({name: term / shares.min(axis=-1) for name, term in found.terms.items()})
+        return Bound({name: term / shares.min(axis=-1) for name, term in bound.terms.items()})
 
 
 class Floorless(Certified):

@@ -53,8 +53,8 @@ class HeavyBallObjective(DerivedObjective):
         return (1 - self.beta) * self.inner.largest_stepsizes(keep_prob)
 
     def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
-        found = self.inner.optimum(batch, n, keep_prob, schedule)
-        return replace(found, stepsize=(1 - self.beta) * found.stepsize)
+        plans = self.inner.optimum(batch, n, keep_prob, schedule)
+        return replace(plans, stepsize=(1 - self.beta) * plans.stepsize)
 
     def best_keep_prob(self, plans: Plans, keep_prob: Range) -> FloatArray:
         return self.inner.best_keep_prob(replace(plans, stepsize=plans.stepsize / (1 - self.beta)), keep_prob)

@@ -29,8 +29,8 @@ def unit_names() -> tuple[str, ...]:
 @cache
 def unit_of(name: str) -> Unit:
     """The unit of that name."""
-    found: Unit = importlib.import_module(f"{__name__}.{name}").UNIT
-    return found
+    unit: Unit = importlib.import_module(f"{__name__}.{name}").UNIT
+    return unit
 
 
 def units_of(names: Sequence[str], hidden: int) -> tuple[Unit, ...]:
