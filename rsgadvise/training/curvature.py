@@ -117,20 +117,20 @@ class Curvature:
             drifts.append(drift)
             if level < len(self._slopes):
                 moves.append(drift * self._slopes[level])
-        found: Matrices = []
+        blocks: Matrices = []
         change = self._turn(drifts[-1])
         for level in range(len(turns) - 1, -1, -1):
             part = change.T @ self._signals[level]
             if level:
                 below = self._unbiased(part)
                 below += self._errors[level].T @ moves[level - 1]
-            found.insert(0, part / self.rows)
+            blocks.insert(0, part / self.rows)
             if level:
                 pull = change @ self._unbiased(self._layers[level])
                 pull += self._errors[level] @ self._unbiased(turns[level])
                 bend = self._pulls[level - 1] * self._bends[level - 1]
                 change = pull * self._slopes[level - 1] + bend * drifts[level - 1]
-        return self._rolled(found)
+        return self._rolled(blocks)
 
 
 @dataclass(frozen=True, slots=True)

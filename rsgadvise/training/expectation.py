@@ -113,8 +113,8 @@ class Expectation:
         total = [np.zeros(matrix.shape, matrix.dtype) for matrix in weights]
         with np.errstate(over="ignore", invalid="ignore"):
             for group, part, scale, row_weights in self._groups(weights, rngs):
-                found = self._kernel.gradient(part, scale=scale, row_weights=row_weights, losses=loss[group])
-                for sum_, block in zip(total, found, strict=True):
+                blocks = self._kernel.gradient(part, scale=scale, row_weights=row_weights, losses=loss[group])
+                for sum_, block in zip(total, blocks, strict=True):
                     sum_[group] += block
             if self.penalty:
                 total = [sum_ + self.penalty * matrix for sum_, matrix in zip(total, weights, strict=True)]

@@ -148,11 +148,11 @@ def _within_ball(matrices: Array, bound: float) -> Array:
     if not outside.any():
         return matrices
     finite = outside & np.isfinite(matrices).all(axis=(1, 2))
-    found = matrices.copy()
+    nearest = matrices.copy()
     left, values, right = np.linalg.svd(matrices[finite].astype(np.float64), full_matrices=False)
     cut = (left * np.minimum(values, bound)[:, None, :]) @ right
-    found[finite] = np.where(values.max(axis=1, initial=0.0)[:, None, None] > bound, cut, matrices[finite])
-    return found
+    nearest[finite] = np.where(values.max(axis=1, initial=0.0)[:, None, None] > bound, cut, matrices[finite])
+    return nearest
 
 
 def projected(network: Network, weights: Weights, gradient: Weights, stepsizes: Sequence[float]) -> Weights:
@@ -276,9 +276,9 @@ class Kernel:
 
     def _ones_beside(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """A buffer with a last column of ones where there are biases."""
-        found = np.empty((*shape[:-1], shape[-1] + self._extra), dtype)
-        found[..., shape[-1] :] = 1
-        return found
+        buffer = np.empty((*shape[:-1], shape[-1] + self._extra), dtype)
+        buffer[..., shape[-1] :] = 1
+        return buffer
 
     def activate(self, replicas: int, rows: int) -> None:
         """Use the first `replicas` and `rows` of the buffers from now on."""

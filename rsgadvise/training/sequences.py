@@ -101,8 +101,8 @@ class ConfidenceSequence:
             if known >= math.log(top) or shortfall(known) > 0:
                 return self.lower  # most looks move no limit: one evaluation in place of a search
             bottom = max(bottom, known)
-        found = _root(shortfall, bottom, math.log(top))
-        return 0.0 if found <= bottom else math.exp(found)
+        root = _root(shortfall, bottom, math.log(top))
+        return 0.0 if root <= bottom else math.exp(root)
 
     def _upper_limit(self) -> float:
         """Smallest m at which K_high has reached the threshold, or `highest`; no more than the last."""
@@ -121,10 +121,10 @@ class ConfidenceSequence:
             if known >= widest or surplus(-math.log(known)) < 0:
                 return self.upper
             narrowest = known
-        found = _root(surplus, -math.log(widest), -math.log(narrowest))
-        if found >= -math.log(narrowest):
+        root = _root(surplus, -math.log(widest), -math.log(narrowest))
+        if root >= -math.log(narrowest):
             return self.highest
-        return self.highest - math.exp(-found) * (1 - _STEP_BACK)
+        return self.highest - math.exp(-root) * (1 - _STEP_BACK)
 
     def _log_capital(self, gains: FloatArray) -> float:
         """log sum_c s_c prod_i (1 + c gain_i), gains >= -1."""
