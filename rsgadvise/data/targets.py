@@ -95,7 +95,10 @@ class TargetEncoding:
         return (numbers - self.low) / np.where(self.span > 0, self.span, 1.0)
 
     def decode(self, outputs: NDArray[np.floating[Any]]) -> NDArray[Any]:
-        """What (rows, dim) outputs stand for: places in `classes`, or values in the units of the file."""
+        """What (rows, dim) outputs stand for: places in `classes`, or values in the units of the file.
+
+        Of a single value the outputs may be (rows,), as scikit-learn has them.
+        """
         if self.kind == "0 and 1":
             return (outputs[:, 0] > 0.5).astype(np.intp)
         if self.kind == "0 and 1 per column":
@@ -108,9 +111,8 @@ class TargetEncoding:
         elif self.low is not None and self.span is not None:
             found = self.low + self.span * found
         if self.shift is not None:
-            logged = ~np.isnan(self.shift)
             with np.errstate(over="ignore"):
-                found[:, logged] = np.exp(found[:, logged]) - self.shift[logged]
+                found = np.where(np.isnan(self.shift), found, np.exp(found) - self.shift)
         return found if self.unit is None else found * self.unit
 
     def later(self, values: Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -217,6 +217,8 @@ def test_of_values_with_a_long_tail_logarithms_are_scaled(name: str) -> None:
     np.testing.assert_allclose(
         encoding.decode(outputs), np.exp(low + span * outputs) - shift, rtol=1e-9, atol=1e-9
     )
+    if rows.shape[1] == 1:
+        np.testing.assert_array_equal(encoding.decode(outputs[:, 0]), encoding.decode(outputs)[:, 0])
     beyond = np.vstack([3 * rows.max(axis=0), -rows.max(axis=0)])  # of which the second has no logarithm
     later, known = encoding.later(beyond)
     said = [(np.log(beyond[0] + shift) - low) / span, np.zeros(rows.shape[1])]
