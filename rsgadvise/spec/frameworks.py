@@ -246,7 +246,7 @@ def _sequential(model: Any, loss: str | None, input_dim: int | None) -> Found:
     layers: list[int] = []
     units: list[str] = []
     rates: list[float] = []
-    found: list[_Part] = []
+    parts: list[_Part] = []
     after, rate = "", 0.0  # the last part that counts, and the dropout since
     for part in _torch_parts(model, "model") if torch else _keras_parts(model, "model"):
         ended = units[-1:] == ["softmax"]
@@ -258,7 +258,7 @@ def _sequential(model: Any, loss: str | None, input_dim: int | None) -> Found:
         if part.kind == "layer" and after != "layer" and not ended:
             layers += _sizes(part, layers, input_dim)
             rates.append(rate)
-            found.append(part)
+            parts.append(part)
             rate = 0.0
         elif part.kind == "units" and after == "layer":
             units.append(part.unit)
@@ -270,17 +270,17 @@ def _sequential(model: Any, loss: str | None, input_dim: int | None) -> Found:
         raise refuse("model", f"must have a {layer}; got none; {FIX}")
     if rate:
         raise refuse("model", f"must drop no outputs; got Dropout({rate:g}) at the end; remove it")
-    _check_alike(rates, found, layer)
+    _check_alike(rates, parts, layer)
     outputs = units.pop() if after == "units" else ""
     if not torch:
         loss = _of_rows(model, outputs, loss)
     keep = 1 - rates[0]
-    largest = [[float(abs(each).max()) for each in part.weights] for part in found]
+    largest = [[float(abs(each).max()) for each in part.weights] for part in parts]
     return Found(
         tuple(layers),
         tuple(units),
         _end_loss(outputs, loss, layer),
-        found[0].bias,
+        parts[0].bias,
         keep,
         # The bias, where there is one, comes second, and dropout does not scale it.
         tuple(max([sizes[0] / keep, *sizes[1:]]) for sizes in largest) if all(largest) else (),
@@ -314,15 +314,15 @@ def _wanted(after: str, rate: float, layer: str) -> str:
     return f"a {layer}" if rate else f"a {layer}, or Dropout before one"
 
 
-def _check_alike(rates: list[float], found: list[_Part], layer: str) -> None:
+def _check_alike(rates: list[float], parts: list[_Part], layer: str) -> None:
     if len(set(rates)) > 1:
         listed = ", ".join(f"{value:g}" for value in rates)
         rule = f"must drop units at one rate before every {layer}, as the theory does"
         raise refuse("model", f"{rule}; got p = {listed}; use the same Dropout before each, or none; {FIX}")
     if rates[0] >= 1:
         raise refuse("model", f"must keep some units; got Dropout({rates[0]:g}); lower it")
-    if len({part.bias for part in found}) > 1:
-        got = ", ".join("with" if part.bias else "without" for part in found)
+    if len({part.bias for part in parts}) > 1:
+        got = ", ".join("with" if part.bias else "without" for part in parts)
         raise refuse("model", f"must have biases in every {layer} or in none; got {got}; {FIX}")
 
 

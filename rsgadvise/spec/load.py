@@ -271,7 +271,7 @@ def _parse_value(text: str, path: KeyPath, label: str) -> Node:
     tree = build_tree(text)
     if tree.problems:
         # A position within the option would be counted from its value, which no one sees apart.
-        raise_first([Problem((*path, *found.path), found.message) for found in tree.problems], label)
+        raise_first([Problem((*path, *problem.path), problem.message) for problem in tree.problems], label)
     node = tree.root or Node(None)
     below = [node]
     while below:
@@ -411,7 +411,7 @@ def _validated(root: Node, problems: list[Problem], *, file: str, base_dir: Path
     except ValidationError as error:
         # One mistake is reported once: what the notation broke cannot also be valid.
         reported = {problem.path for problem in problems}
-        problems += [found for found in validation_problems(error, root) if found.path not in reported]
+        problems += [new for new in validation_problems(error, root) if new.path not in reported]
         raise_first(problems, file)
     if problems:
         raise_first(problems, file)
@@ -452,8 +452,8 @@ def changed_spec(spec: Spec, changes: Mapping[str, Any]) -> Spec:
     try:
         return Spec.model_validate({**sections, **opened})
     except ValidationError as error:
-        found = error.errors(include_url=False)[0]
-        raise SpecError(found["msg"], file="", key=path_text(found["loc"])) from None
+        detail = error.errors(include_url=False)[0]
+        raise SpecError(detail["msg"], file="", key=path_text(detail["loc"])) from None
 
 
 def with_statistics(spec: Spec, measured: Mapping[str, float | int | None]) -> Spec:

@@ -157,8 +157,8 @@ class _Named(Rule):
                     raise failure(f"absent for optimizer {value['name']}", Got(f"a setting {key}"), fix)
                 settings[key] = _numbers(kind.ranges[key]).check(entry)
             except ValidationError as error:
-                found = error.errors(include_url=False)
-                problems += [((str(key), *each["loc"]), rule_broken(each["msg"])) for each in found]
+                details = error.errors(include_url=False)
+                problems += [((str(key), *each["loc"]), rule_broken(each["msg"])) for each in details]
             except PydanticCustomError as error:
                 problems.append(((str(key),), error))
                 if key == "name":
@@ -170,7 +170,7 @@ class _Named(Rule):
     def schema(self) -> dict[str, Any]:
         ways: list[dict[str, Any]] = [self._names.schema()]
         for name in optimizer_names():
-            settings = {key: _numbers(found).schema() for key, found in kind_of(name).ranges.items()}
+            settings = {key: _numbers(allowed).schema() for key, allowed in kind_of(name).ranges.items()}
             ways.append(
                 {
                     "type": "object",

@@ -18,8 +18,8 @@ def _moments(
     dim = spec.network.layers[0]
 
     def value(key: str) -> float | None:
-        found = measured.get(key)
-        return float(found) if found is not None else getattr(spec.data, key)
+        number = measured.get(key)
+        return float(number) if number is not None else getattr(spec.data, key)
 
     mean, square = value("mean"), value("mean_square")
     second, top = value("second_moment"), value("top_eigenvalue")
@@ -73,9 +73,9 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
             top_eigenvalue, largest_norm, samples); they take precedence over the numbers in the spec. And
             whether all targets lie in [0, 1], `unit_targets`, which holds unless it is said not to.
     """
-    found = measured or {}
+    known = measured or {}
     network, assumed = spec.network, list[Assumption]()
-    moments = _moments(spec, found, assumed)
+    moments = _moments(spec, known, assumed)
     layers = tuple(network.layers)
     loss = spec.training.initial_loss
     if loss is None:
@@ -95,7 +95,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
             alpha = spec.training.pretraining.tolerance
         else:
             assumed.append(Assumption("training.pretraining.tolerance", alpha, "no pretraining: alpha = 1"))
-    count = found.get("samples")
+    count = known.get("samples")
     if network.weight_bounds and network.weight_bound is None and not network.spectral:
         box = network.weight_bounds[0]
         assumed.append(
@@ -115,7 +115,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         optimizer=spec.training.chosen_optimizer,
         bias=network.bias,
         spectral=network.spectral,
-        unit_targets=bool(found.get("unit_targets", True)),
+        unit_targets=bool(known.get("unit_targets", True)),
     )
 
 

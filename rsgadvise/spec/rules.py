@@ -95,16 +95,16 @@ def refuse(problems: Sequence[Problem]) -> NoReturn:
 
 def each(entries: Iterable[tuple[int | str, object]], check: Callable[[object], object]) -> tuple[Any, ...]:
     """What a check makes of every entry; those that it refuses are told together, each at its place."""
-    found: list[object] = []
+    checked: list[object] = []
     problems: list[Problem] = []
     for place, entry in entries:
         try:
-            found.append(check(entry))
+            checked.append(check(entry))
         except PydanticCustomError as error:
             problems.append(((place,), error))
     if problems:
         refuse(problems)
-    return tuple(found)
+    return tuple(checked)
 
 
 def look_alike(word: str, known: Sequence[str]) -> str | None:

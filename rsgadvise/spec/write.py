@@ -148,13 +148,13 @@ def _require_only(
     before: Mapping[str, Any], body: str, given: Mapping[str, Mapping[str, str]], file: str
 ) -> None:
     """Hold the edit to its promise: the values are there, and nothing else has changed."""
-    wanted, found = dict(before), plain(_root(body, file)[1])
+    wanted, edited = dict(before), plain(_root(body, file)[1])
     for name, values in given.items():
         section = wanted.get(name)
         kept = section if isinstance(section, dict) else {}
         wanted[name] = {**kept, **{key: _value(text) for key, text in values.items()}}
-    if found != wanted:
-        name = next((name for name in given if found.get(name) != wanted[name]), next(iter(given)))
+    if edited != wanted:
+        name = next((name for name in given if edited.get(name) != wanted[name]), next(iter(given)))
         fix = f"write `{name}:` and each of its keys on a line of its own"
         message = f"must have a {name} section that can be edited in place; got another layout; {fix}"
         raise SpecError(message, file=file, key=name)
