@@ -86,22 +86,22 @@ def _central(here: float, low: float, high: float) -> float:
 def _slopes(point: Plan, log_at: Mapping[tuple[str, int], float]) -> dict[str, float]:
     """Slopes by the knobs of training."""
     here = log_at["here", 1]
-    found: dict[str, float] = {}
-    found["stepsize"] = (here - log_at["stepsize", 0]) / -float(np.log1p(-_STEP))
+    slopes: dict[str, float] = {}
+    slopes["stepsize"] = (here - log_at["stepsize", 0]) / -float(np.log1p(-_STEP))
     beyond = log_at["stepsize", 1]
     if np.isfinite(beyond):
         from_above = (beyond - here) / float(np.log1p(_STEP))
         # Where layers share one g the bound has a kink, and rises on both sides of a minimum.
-        at_minimum = found["stepsize"] <= 0 <= from_above
-        found["stepsize"] = 0.0 if at_minimum else 0.5 * (found["stepsize"] + from_above)
-    found["batch_size"] = _central(here, log_at["batch_size", 0], log_at["batch_size", 1])
+        at_minimum = slopes["stepsize"] <= 0 <= from_above
+        slopes["stepsize"] = 0.0 if at_minimum else 0.5 * (slopes["stepsize"] + from_above)
+    slopes["batch_size"] = _central(here, log_at["batch_size", 0], log_at["batch_size", 1])
     counts = _iterations_around(point)
     if counts is not None:
         rise = log_at["iterations", 1] - log_at["iterations", 0]
-        found["iterations"] = rise / float(np.log(counts[1] / counts[0]))
+        slopes["iterations"] = rise / float(np.log(counts[1] / counts[0]))
     if ("keep_prob", 0) in log_at:
-        found["keep_prob"] = _central(here, log_at["keep_prob", 0], log_at["keep_prob", 1])
-    return found
+        slopes["keep_prob"] = _central(here, log_at["keep_prob", 0], log_at["keep_prob", 1])
+    return slopes
 
 
 def _iterations_around(point: Plan) -> tuple[float, float] | None:
@@ -166,11 +166,11 @@ def batch_end(objective: Objective, space: Space, rows: Rows) -> BatchEnd | None
     sizes = tuple(size for size in beyond if 1 <= size <= _LARGEST)
     if not sizes:
         return None
-    found = solve(objective, replace(space, batch_sizes=sizes, batch_range=False))
-    costs = found.cost(space.goal)
+    solutions = solve(objective, replace(space, batch_sizes=sizes, batch_range=False))
+    costs = solutions.cost(space.goal)
     if not costs.size or not float(costs.min()) < cost * (1 - NEAR):
         return None
     at = int(np.argmin(costs))
-    size = int(found.batch[at])
+    size = int(solutions.batch[at])
     allowed = (low, min(2 * size, _LARGEST)) if largest else (max(size // 2, 1), high)
     return BatchEnd(largest, size, float(costs[at]), allowed)

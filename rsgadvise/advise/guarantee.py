@@ -32,12 +32,12 @@ def guarantee_for(known: Rankings, constant_loss: float | None = None) -> Guaran
         known: rankings by a theorem: nothing in their problem may come from a short run.
         constant_loss: of the best constant prediction; None where no targets are known.
     """
-    found = known.proven_best
-    if found is None:
+    proven = known.proven_best
+    if proven is None:
         return None
     limit = _constant_loss(known.problem) if constant_loss is None else constant_loss
-    useful = known.space.goal is not None or found[1].bound <= limit
-    return replace(_guarantee(known.problem, known.space.goal, found[1], found[0]), useful=useful)
+    useful = known.space.goal is not None or proven[1].bound <= limit
+    return replace(_guarantee(known.problem, known.space.goal, proven[1], proven[0]), useful=useful)
 
 
 def _constant_loss(problem: Problem) -> float:

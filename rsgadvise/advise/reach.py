@@ -63,13 +63,13 @@ def smallest_eps(objective: Objective, space: Space) -> Reach | None:
         powers = 2 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
         space = replace(space, batch_sizes=(low, *map(int, powers), high), batch_range=False)
     tried = _runs(space, goal, exact=exact)
-    found = {runs: _least(objective, space, goal, runs) for runs in tried}
+    least = {runs: _least(objective, space, goal, runs) for runs in tried}
     if exact and len(tried) > 1:
-        at = tried.index(min(found, key=lambda runs: found[runs][0]))
+        at = tried.index(min(least, key=lambda runs: least[runs][0]))
         left, right = tried[max(at - 1, 0)], tried[min(at + 1, len(tried) - 1)]
         for runs in distinct(np.round(np.linspace(left, right, _FINE))):
-            found.setdefault(float(runs), _least(objective, space, goal, float(runs)))
-    runs, (eps, rows) = min(found.items(), key=lambda item: item[1][0])
+            least.setdefault(float(runs), _least(objective, space, goal, float(runs)))
+    runs, (eps, rows) = min(least.items(), key=lambda item: item[1][0])
     if rows is None:
         return None
     if goal.limit <= eps:
@@ -116,10 +116,10 @@ def _least(objective: Objective, space: Space, goal: Goal, runs: float) -> tuple
 
 def _binding(space: Space, rows: Rows, runs: float) -> tuple[str, ...]:
     n, batch = float(rows.iterations[0]), rows.batch[:1]
-    found = [
+    keys = [
         limit.key for limit in space.limits if n >= float(limit.most_iterations(batch, np.asarray([runs]))[0])
     ]
-    return (*([space.iterations_key] if n >= space.iterations[1] else []), *found)
+    return (*([space.iterations_key] if n >= space.iterations[1] else []), *keys)
 
 
 def infeasible(objective: Objective, space: Space) -> Infeasible:
@@ -213,12 +213,12 @@ def _out_of_reach(
 
 def _freed(space: Space) -> list[tuple[str, Space]]:
     """(key, space without it) of each value that the spec fixes."""
-    found = []
+    spaces = []
     if space.stepsize is not None:
-        found.append(("training.stepsize", replace(space, stepsize=None)))
+        spaces.append(("training.stepsize", replace(space, stepsize=None)))
     if space.fixed_iterations:
-        found.append((space.iterations_key, replace(space, iterations=(1, MOST_ITERATIONS))))
+        spaces.append((space.iterations_key, replace(space, iterations=(1, MOST_ITERATIONS))))
     ((low, high), *others) = space.keep_probs
     if not others and low == high < 1:
-        found.append(("training.keep_prob", replace(space, keep_probs=(_DEFAULT_KEEP_PROB,))))
-    return found
+        spaces.append(("training.keep_prob", replace(space, keep_probs=(_DEFAULT_KEEP_PROB,))))
+    return spaces

@@ -113,8 +113,8 @@ class Rankings:
         names = sorted(proven_constants(self.problem.kind))
         if self.proven("certified") is None:
             names.append(DEFAULT)
-        found = [(name, best) for name in names if (best := self.proven(name)) is not None]
-        return min(found, key=lambda pair: self.price(pair[1]), default=None)
+        candidates = [(name, best) for name in names if (best := self.proven(name)) is not None]
+        return min(candidates, key=lambda pair: self.price(pair[1]), default=None)
 
 
 def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
@@ -467,22 +467,22 @@ def _drawn_share(problem: Problem, constants: ConstantsName, point: Plan) -> flo
 
 def _binding(space: Space, rows: Rows, index: int, slopes: Mapping[str, float]) -> tuple[str, ...]:
     """Dotted keys of the limits that hold one row back."""
-    found = list[str]()
+    keys = list[str]()
     batch, runs, n = rows.batch[index], rows.runs[index], float(rows.iterations[index])
     if space.goal is None and not space.fixed_iterations:
         if n >= space.iterations[1]:
-            found.append(space.iterations_key)
-        found += [limit.key for limit in space.limits if n >= float(limit.most_iterations(batch, runs))]
+            keys.append(space.iterations_key)
+        keys += [limit.key for limit in space.limits if n >= float(limit.most_iterations(batch, runs))]
     if space.goal is not None and n == space.iterations[0] and n > 1 and not space.fixed_iterations:
-        found.append("search.iterations.min")
+        keys.append("search.iterations.min")
     low, high = space.keep_probs[int(rows.keep_range[index])]
     zeta, slope = float(rows.keep_prob[index]), slopes.get("keep_prob", 0.0)
     if low < high:
         if zeta <= low and slope > _BOUNDARY_SLOPE:
-            found.append("search.keep_prob.min")
+            keys.append("search.keep_prob.min")
         if zeta >= high and high < 1 and slope < -_BOUNDARY_SLOPE:
-            found.append("search.keep_prob.max")
-    return tuple(found)
+            keys.append("search.keep_prob.max")
+    return tuple(keys)
 
 
 def _at_batch_end(

@@ -233,8 +233,8 @@ def _goal_kinks(branch: Branch, low: int, high: int, best: float) -> FloatArray:
         return needed <= counts
 
     ends = np.full((2, counts.size), [[low], [high]], dtype=np.int64)
-    batches, found = smallest_integer(meets, ends[0], ends[1])
-    return np.concatenate([few, batches[found].astype(np.float64)])
+    batches, met = smallest_integer(meets, ends[0], ends[1])
+    return np.concatenate([few, batches[met].astype(np.float64)])
 
 
 def _smallest_batches(branch: Branch, counts: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -250,9 +250,9 @@ def _smallest_batches(branch: Branch, counts: FloatArray, sizes: FloatArray) -> 
     table = np.log(best_value(branch, wide, long))
     runs = np.asarray([float(goal.runs)]) if goal.runs is not None else np.arange(1.0, MOST_RUNS + 1)
     targets = np.log(goal.per_run(runs))
-    found = np.stack([np.exp(np.interp(-targets, -row, np.log(sizes), right=np.nan)) for row in table])
+    guesses = np.stack([np.exp(np.interp(-targets, -row, np.log(sizes), right=np.nan)) for row in table])
     n, t = (grid.ravel() for grid in np.meshgrid(counts, runs, indexing="ij"))
-    guess = found.ravel()
+    guess = guesses.ravel()
     least = np.maximum(np.ceil(guess * (1 - 1e-12)), sizes[0])
     seconds = space.seconds(least, n * t)
     cost = n * t * least if seconds is None else seconds

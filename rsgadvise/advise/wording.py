@@ -267,10 +267,10 @@ def ranks_by(pairs: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
         >>> ranks_by([(1, "a"), (1, "b"), (2, "a")])
         {'a': [1, 2], 'b': [1]}
     """
-    found: dict[str, list[int]] = {}
+    ranks: dict[str, list[int]] = {}
     for rank, text in pairs:
-        found.setdefault(text, []).append(rank)
-    return found
+        ranks.setdefault(text, []).append(rank)
+    return ranks
 
 
 def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None, name: str = BOUND) -> str:
