@@ -125,10 +125,10 @@ def batch_advice(
             raise UsageError(
                 f"{name} must be at most the {samples:,} rows to train on; got {size:,}; choose a smaller one"
             )
-    found = usual_critical(usual)
+    critical_batch_size = usual_critical(usual)
     if race is not None:
-        found = race.carried(plan.batch_size, plan.iterations, usual)
-    critical = found.value
+        critical_batch_size = race.carried(plan.batch_size, plan.iterations, usual)
+    critical = critical_batch_size.value
     known = {plan.batch_size, *(size for size in (before, after) if size is not None)}
     most = min(math.inf if samples is None else samples, math.inf if memory is None else memory.batch_size)
     sizes = sorted(known | {size for size in SIZES if size <= most})
@@ -156,7 +156,7 @@ def batch_advice(
         about=about,
         optimizer=plan.optimizer,
         source="typical" if race is None or not race.steps else "measured",
-        critical_batch_size=found,
+        critical_batch_size=critical_batch_size,
         noise_scale=noise,
         advised=plan.batch_size,
         tradeoff=rows,

@@ -168,10 +168,10 @@ class _Base:
         return float(self.held(self.objective)[0])
 
     def levels(self) -> tuple[Edge, ...]:
-        found = [Edge("largest_gradient", self.limit)]
+        edges = [Edge("largest_gradient", self.limit)]
         if self.goal is not None:
-            found.append(Edge("target", self.goal))
-        return tuple(found)
+            edges.append(Edge("target", self.goal))
+        return tuple(edges)
 
 
 def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:

@@ -87,16 +87,16 @@ def assert_gradient_bound(
         alpha=alpha,
     )
     runner = LocalRunner([case.experiment])
-    found = run_cases([case], runner, runs=max_runs, confidence=1 - alpha, seed=seed)
-    if found.interrupted:
+    verification = run_cases([case], runner, runs=max_runs, confidence=1 - alpha, seed=seed)
+    if verification.interrupted:
         raise KeyboardInterrupt  # it is the suite's to stop
-    checked = [each for each in found.cases if each.checked]
+    checked = [each for each in verification.cases if each.checked]
     verdict: Verdict = "undecided"
-    if found.verdict == "falsified":
+    if verification.verdict == "falsified":
         verdict, head = "failed", f"refuted that the bound holds; error probability at most {alpha:g}"
     elif not checked:
         head = "there is no bound to hold training against"
-    elif found.verdict == "inconclusive":
+    elif verification.verdict == "inconclusive":
         head = f"undecided whether the bound holds; more than max_runs={max_runs} may decide"
     elif all(each.vacuous for each in checked):
         head = (
@@ -107,5 +107,5 @@ def assert_gradient_bound(
         verdict, head = "passed", f"refuted that the bound is exceeded; error probability at most {alpha:g}"
     lines = [head, *(f"{each.constants} constants: {summary(each)}" for each in checked)]
     if verdict != "passed":
-        lines += dict.fromkeys(note for each in found.cases for note in each.notes)
-    return Outcome(verdict, max(each.runs for each in found.cases), None, "\n".join(lines)).settled()
+        lines += dict.fromkeys(note for each in verification.cases for note in each.notes)
+    return Outcome(verdict, max(each.runs for each in verification.cases), None, "\n".join(lines)).settled()

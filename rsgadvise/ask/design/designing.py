@@ -77,7 +77,7 @@ def parse_widths(text: str, *, option: str = "--widths") -> tuple[int, ...]:
         >>> parse_widths("16:100"), parse_widths("4:9:lin3,64,64"), parse_widths("10:1000:log3")
         ((16, 32, 64, 100), (4, 6, 9, 64), (10, 100, 1000))
     """
-    found = set[int]()
+    widths = set[int]()
     for piece in text.split(","):
         match = _PIECE.fullmatch(piece.strip())
         if match is None:
@@ -86,17 +86,17 @@ def parse_widths(text: str, *, option: str = "--widths") -> tuple[int, ...]:
         low = _whole(first, option, 1, LARGEST_WIDTH)
         high = low if last is None else _whole(last, option, 1, LARGEST_WIDTH)
         _ordered(low, high, option, piece.strip())
-        found |= {low, high}
+        widths |= {low, high}
         if spacing is None:
             power = 1 << (low - 1).bit_length()
             while power <= high:
-                found.add(power)
+                widths.add(power)
                 power *= 2
             continue
         count = _whole(points, f"the number of points in {option}", 2, _MOST_POINTS)
         space = np.geomspace if spacing == "log" else np.linspace
-        found |= {min(max(round(float(value)), low), high) for value in space(low, high, count)}
-    return tuple(sorted(found))
+        widths |= {min(max(round(float(value)), low), high) for value in space(low, high, count)}
+    return tuple(sorted(widths))
 
 
 def parse_depths(text: str, *, option: str = "--depth") -> tuple[int, ...]:
@@ -111,7 +111,7 @@ def parse_depths(text: str, *, option: str = "--depth") -> tuple[int, ...]:
         >>> parse_depths("1:3"), parse_depths("0,2,2")
         ((1, 2, 3), (0, 2))
     """
-    found = set[int]()
+    depths = set[int]()
     for piece in text.split(","):
         match = _PIECE.fullmatch(piece.strip())
         if match is None or match.group(3) is not None:
@@ -122,8 +122,8 @@ def parse_depths(text: str, *, option: str = "--depth") -> tuple[int, ...]:
         low = _whole(match.group(1), option, 0, MOST_HIDDEN)
         high = low if match.group(2) is None else _whole(match.group(2), option, 0, MOST_HIDDEN)
         _ordered(low, high, option, piece.strip())
-        found |= set(range(low, high + 1))
-    return tuple(sorted(found))
+        depths |= set(range(low, high + 1))
+    return tuple(sorted(depths))
 
 
 By = Literal["iterations", "samples", "seconds", "work"]
@@ -187,21 +187,23 @@ def design(
         search = Search(base, space, lattice, name, metric)
         return _design(spec, search, progress, top=top, pipeline=pipeline)
 
-    found = ask(constants or usual_constants(base))
-    if found.infeasible is None or spec.target is None:
-        return found
-    name = other_than(found.constants)[0]
+    design = ask(constants or usual_constants(base))
+    if design.infeasible is None or spec.target is None:
+        return design
+    name = other_than(design.constants)[0]
     try:
         other = ask(name)
     except HypothesisError:
-        return found
+        return design
     if other.infeasible is not None:
         told = no_other_plan([name])
     elif constants is None:
-        return replace(other, notes=(taken(found.constants, name), *other.notes))
+        return replace(other, notes=(taken(design.constants, name), *other.notes))
     else:
         told = wording.reached_by(name, other.architectures[0].layers)
-    return replace(found, infeasible=replace(found.infeasible, reason=f"{found.infeasible.reason}; {told}"))
+    return replace(
+        design, infeasible=replace(design.infeasible, reason=f"{design.infeasible.reason}; {told}")
+    )
 
 
 def _freed(spec: Spec) -> tuple[Spec, tuple[str, ...]]:
@@ -225,15 +227,15 @@ def _design(
     base, space, lattice, metric = search.base, search.space, search.lattice, search.metric
     widest = (base.layers[0], *(max(lattice.widths),) * max(lattice.depths), base.layers[-1])
     check_problem(one_problem(base, widest), search.constants)
-    found = screen(search, progress)
-    if found.cost.size == 0:
+    screened = screen(search, progress)
+    if screened.cost.size == 0:
         raise UsageError(
             f"--parameters must leave at least one architecture; got {lattice.most_weights:,}; the smallest "
             f"has {_fewest_weights(lattice):,} weights"
         )
-    order = found.order()
-    feasible = int(np.isfinite(found.cost).sum())
-    rows = found.take(order[:feasible])
+    order = screened.order()
+    feasible = int(np.isfinite(screened.cost).sum())
+    rows = screened.take(order[:feasible])
     exact, shown = ranked(search, rows, top) if feasible else ((), ())
     best_depth = int(rows.depth[0]) if feasible else max(lattice.depths)
     source = _source(search, best_depth)
@@ -242,10 +244,11 @@ def _design(
         equation=source if space.goal is None else f"solved for N: {source}",
         by=metric,
         objective=wording.objective(metric, limited=bool(space.limits)),
-        searched=found.cost.size,
+        searched=screened.cost.size,
         feasible=feasible if shown else 0,
         equations=tuple(
-            _source(search, depth) for depth in sorted({min(int(each), 1) for each in np.unique(found.depth)})
+            _source(search, depth)
+            for depth in sorted({min(int(each), 1) for each in np.unique(screened.depth)})
         ),
         assumed=(*_assumed(base, search.constants), *space.assumed),
     )

@@ -190,8 +190,8 @@ class Stages:
         least = max(self.smallest_batches()) / float(self.batches[-1])
         low = min(float(np.log(max(least, 1e-30))) + 1e-6, _BELOW_ONE)
         ends = np.full(1, low), np.full(1, _BELOW_ONE)
-        found = np.exp(minimize_scan(lambda logs: self.work(np.exp(logs), target), *ends))
-        return float(found[0]) if np.isfinite(self.work(found, target)[0]) else None
+        alphas = np.exp(minimize_scan(lambda logs: self.work(np.exp(logs), target), *ends))
+        return float(alphas[0]) if np.isfinite(self.work(alphas, target)[0]) else None
 
 
 def plan_pipeline(

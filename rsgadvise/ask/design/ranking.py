@@ -110,24 +110,24 @@ def solved(search: Search, layers: tuple[int, ...]) -> Solved | None:
     return Solved(problem, own, row, float(cost[order[0]]), weights, vacuous)
 
 
-def ranked(search: Search, found: Screened, top: int) -> tuple[tuple[Solved, ...], tuple[Architecture, ...]]:
+def ranked(search: Search, rows: Screened, top: int) -> tuple[tuple[Solved, ...], tuple[Architecture, ...]]:
     """The best architectures, solved exactly and ranked by that; those with a vacuous bound come last.
 
     Args:
         search: what is compared.
-        found: feasible rows in the order of `Screened.order`.
+        rows: feasible ones in the order of `Screened.order`.
         top: how many to describe; a few more are solved.
     """
-    count = min(top + MARGIN, found.cost.size)
-    if count < found.cost.size:
+    count = min(top + MARGIN, rows.cost.size)
+    if count < rows.cost.size:
         last = min(top, count) - 1
-        close = (found.vacuous == found.vacuous[last]) & (found.cost <= found.cost[last] * (1 + _CLOSE))
+        close = (rows.vacuous == rows.vacuous[last]) & (rows.cost <= rows.cost[last] * (1 + _CLOSE))
         count = max(
             count,
-            min(int(np.count_nonzero(close | (found.vacuous < found.vacuous[last]))), top + _MOST_CLOSE),
+            min(int(np.count_nonzero(close | (rows.vacuous < rows.vacuous[last]))), top + _MOST_CLOSE),
         )
     exact = []
-    for depth, index in zip(found.depth[:count], found.index[:count], strict=True):
+    for depth, index in zip(rows.depth[:count], rows.index[:count], strict=True):
         one = solved(search, search.lattice.layers(int(depth), int(index)))
         if one is not None:
             exact.append(one)

@@ -355,7 +355,7 @@ def _vacuous(asked: Search, block: Block, rows: FloatArray) -> NDArray[np.bool_]
         largest_gradient(every, np.full((feasible.size, 1), end))[:, 0] for end in (min(ends), max(ends))
     )
     unclear = np.flatnonzero(feasible & (known >= low) & ((known < high) | (goal is not None)))
-    found = np.asarray(feasible & (known >= high))
+    vacuous = np.asarray(feasible & (known >= high))
     if unclear.size:
         some = asked.lengths(block, unclear)
         objective, batch, n = asked.objective(some), rows[1, unclear, None], rows[2, unclear, None]
@@ -364,8 +364,8 @@ def _vacuous(asked: Search, block: Block, rows: FloatArray) -> NDArray[np.bool_]
             plans = objective.optimum(batch, n, keep_range, schedule)
             value = objective.bound(plans).value
             keep_prob, least = np.where(value < least, plans.keep_prob, keep_prob), np.fmin(least, value)
-        found[unclear] = (least >= largest_gradient(asked.joint_problem(some), keep_prob))[:, 0]
-    return found
+        vacuous[unclear] = (least >= largest_gradient(asked.joint_problem(some), keep_prob))[:, 0]
+    return vacuous
 
 
 def _best_of_range(asked: Search, block: Block) -> FloatArray:
@@ -384,7 +384,7 @@ def _best_of_range(asked: Search, block: Block) -> FloatArray:
 
     ends = (np.full(weights.shape, np.log(end)) for end in (low, high))
     best = minimize_unimodal(lambda logs: real(logs)[0], *ends, steps=_BATCH_STEPS)
-    n = np.where(np.isfinite(found := real(best)[2]), np.maximum(found, 1.0), 1.0)
+    n = np.where(np.isfinite(iterations := real(best)[2]), np.maximum(iterations, 1.0), 1.0)
     sizes = [best, *(_sized(asked.space, real, best, n, whole) for whole in (np.floor(n), np.ceil(n)))]
     batch = np.concatenate([way(np.exp(size)) for size in sizes for way in (np.floor, np.ceil)], axis=1)
     return _picked(_plans(asked, objective, np.clip(batch, low, high), weights))
@@ -415,10 +415,10 @@ def _sized(
     return after
 
 
-def _picked(found: FloatArray) -> FloatArray:
+def _picked(plans: FloatArray) -> FloatArray:
     """The rows (key, B, N, T, bound) of the best candidate of each architecture."""
-    at = np.argmin(found[0], axis=1)[:, None]
-    return np.asarray(np.stack([np.take_along_axis(array, at, axis=1)[:, 0] for array in found]))
+    at = np.argmin(plans[0], axis=1)[:, None]
+    return np.asarray(np.stack([np.take_along_axis(array, at, axis=1)[:, 0] for array in plans]))
 
 
 def _smallest_bounds(
