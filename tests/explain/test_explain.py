@@ -164,7 +164,7 @@ def test_more_standardised_inputs_are_longer(run: Run, tmp_path: Path) -> None:
     """The second moment is per input; the eigenvalue grows as their number, the longest row as its root."""
     path = tmp_path / "s.yaml"
     path.write_text(
-        "network: {kind: multilayer, layers: [4, 3, 2], weight_bound: 0.5}\n"
+        "network: {kind: multilayer, layers: [4, 3, 2], weight_bound: 0.5, loss: squared_linear}\n"
         "data: {scaling: standard, samples: 300, second_moment: 1, top_eigenvalue: 2, largest_norm: 3}\n"
         "training: {stepsize: 0.0001, batch_size: 10, iterations: 100000, keep_prob: 1}\n"
     )
