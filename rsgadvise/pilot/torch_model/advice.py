@@ -137,10 +137,10 @@ def _advise(
     judged = torch.randperm(wrapped.rows, generator=generator)[:_JUDGED]
     at_start = wrapped.mean_loss(judged)
     trainer = Trainer(wrapped, optimizer, batch_size, judged, seed=wanted.seed, work=gradient)
-    found = Race([])
+    raced = Race([])
     if budget > 0:
         told = _told(progress)
-        found = race(
+        raced = race(
             trainer,
             unit.stepsize,
             iterations,
@@ -149,13 +149,13 @@ def _advise(
             proportional=unit.proportional,
             told=told,
         )
-    best = found.best
+    best = raced.best
     after: tuple[NoiseScale, float] | None = None
     pilot: ShortTrainings | None = None
     errors = dict[str, Any]()
     if best is not None:
         wrapped.module.load_state_dict(best.state)
-        pilot = ShortTrainings(found.curve(), wrapped.mean_loss(torch.arange(min(wrapped.rows, _WHOLE))))
+        pilot = ShortTrainings(raced.curve(), wrapped.mean_loss(torch.arange(min(wrapped.rows, _WHOLE))))
         after = (
             noise_scale(wrapped, generator, rows=sample.noise),
             largest_curvature(wrapped, generator, rows=sample.curvature),
@@ -185,12 +185,12 @@ def _advise(
         loss=None if best is None else best.loss,
         constant_loss=constant,
         **errors,
-        spread=found.spread,
+        spread=raced.spread,
         expected=expected(pilot.curve, iterations, end=pilot.whole_loss, seen=ENDS)
         if learns and pilot
         else (),
     )
-    notes += _notes(found, unit, iterations, budget)
+    notes += _notes(raced, unit, iterations, budget)
     if wrapped.normalises:
         notes.append(
             "The model normalises by batches, so curvature and noise were measured with the batches' own "
@@ -204,14 +204,14 @@ def _advise(
         samples=wrapped.rows,
         held_out=0 if kept is None else len(kept),
         train=plan,
-        recommendations=_ranked(found, iterations),
+        recommendations=_ranked(raced, iterations),
         critical_batch_size=None if after is None else after[0],
         noise_at_start=noise,
         directional=unit,
         curvature=(sharpness, None if after is None else after[1]),
-        cost=found.steps / iterations,
+        cost=raced.steps / iterations,
         side_by_side=trainer.side_by_side,
-        interrupted=found.interrupted,
+        interrupted=raced.interrupted,
         pilot=pilot,
         notes=tuple(notes),
     )
@@ -284,8 +284,8 @@ def _learns(
     )
 
 
-def _ranked(found: Race, iterations: int) -> tuple[Ranked, ...]:
-    runs = sorted(found.runs, key=lambda each: (each is not found.best, -each.steps, each.loss))
+def _ranked(raced: Race, iterations: int) -> tuple[Ranked, ...]:
+    runs = sorted(raced.runs, key=lambda run: (run is not raced.best, -run.steps, run.loss))
     kept = dict[tuple[Candidate, int], Trained]()
     for run in runs:
         kept.setdefault((run.candidate, run.steps), run)
@@ -302,18 +302,18 @@ def _ranked(found: Race, iterations: int) -> tuple[Ranked, ...]:
     )
 
 
-def _notes(found: Race, unit: Directional, iterations: int, budget: float) -> list[str]:
-    notes, best = list[str](), found.best
+def _notes(raced: Race, unit: Directional, iterations: int, budget: float) -> list[str]:
+    notes, best = list[str](), raced.best
     if budget <= 0:
         notes.append("Nothing was raced: the stepsize is by curvature alone; leave --pilot out for a race.")
-    elif best is None and not found.interrupted:
+    elif best is None and not raced.interrupted:
         notes.append(
             "No short training ended with a finite loss: look for gaps or huge values in the data, or an "
             "overflow in the model."
         )
     elif budget < FULL / 4 and best is not None:
         notes.append(
-            f"The race was short, {percent(found.steps / iterations)} of a training, to stay within --work; "
+            f"The race was short, {percent(raced.steps / iterations)} of a training, to stay within --work; "
             "more work makes the stepsize surer."
         )
     if not unit.found:
@@ -321,7 +321,7 @@ def _notes(found: Race, unit: Directional, iterations: int, budget: float) -> li
             "Curvature along the optimiser's steps was not positive, so the race began at a stepsize that "
             "changes weights by a hundredth."
         )
-    if found.interrupted:
+    if raced.interrupted:
         notes.append("The race was interrupted: this is the best until then.")
     return notes
 

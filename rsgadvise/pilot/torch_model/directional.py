@@ -78,8 +78,8 @@ def _gain(wrapped: Wrapped, optimizer: TorchOptimizer, gradient: Tensors) -> flo
     before = [weight.detach().clone() for weight in wrapped.weights]
     made = optimizer.make(wrapped.weights, lr=1.0)
     norms = [
-        math.sqrt(float(dot(found, found)))
-        for found in (_stepped(wrapped, made, gradient, before) for _ in range(_LASTING))
+        math.sqrt(float(dot(update, update)))
+        for update in (_stepped(wrapped, made, gradient, before) for _ in range(_LASTING))
     ]
     return norms[-1] / norms[_FED - 1] if norms[_FED - 1] > 0 else 1.0
 
@@ -149,8 +149,8 @@ def largest_curvature(wrapped: Wrapped, generator: Any, *, rows: int, products: 
     def product(vector: Any) -> Any:
         flat = torch.as_tensor(vector, dtype=dtype, device=wrapped.device)
         parts = [part.reshape(shape) for part, shape in zip(flat.split(sizes), shapes, strict=True)]
-        found = wrapped.curvature_along(*sample, parts)
-        return torch.cat([part.flatten() for part in found]).double().cpu().numpy()
+        blocks = wrapped.curvature_along(*sample, parts)
+        return torch.cat([part.flatten() for part in blocks]).double().cpu().numpy()
 
     start = torch.randn(wrapped.size, generator=generator).double().numpy()
     largest = -math.inf

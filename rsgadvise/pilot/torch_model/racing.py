@@ -56,7 +56,7 @@ class Race:
         if self.best is None:
             return ()
         own = self.best.candidate
-        found = dict[int, Trained]()
+        trainings = dict[int, Trained]()
         for run in sorted(
             (run for run in self.runs if run.steps <= self.best.steps and math.isfinite(run.loss)),
             key=lambda run: (
@@ -65,8 +65,8 @@ class Race:
                 run.candidate != own,
             ),
         ):
-            found.setdefault(run.steps, run)
-        return tuple((steps, found[steps].loss) for steps in sorted(found))
+            trainings.setdefault(run.steps, run)
+        return tuple((steps, trainings[steps].loss) for steps in sorted(trainings))
 
 
 def race(
@@ -92,39 +92,39 @@ def race(
             others, such as Adam's, do not grow where the loss is steep.
         told: called with the share that is done.
     """
-    found = Race([])
+    raced = Race([])
     wanted = [max(share * iterations, least) for share, least in zip(_SHARES, _FEWEST, strict=True)]
     most = min(1.0, budget * iterations / sum(map(operator.mul, wanted, _RUNS)))
-    lengths = [max(1, min(iterations, round(most * each))) for each in wanted]
+    lengths = [max(1, min(iterations, round(most * length))) for length in wanted]
     planned = sum(map(operator.mul, lengths, _RUNS))
 
     def run(candidates: Sequence[Candidate], steps: int) -> list[Trained]:
-        before = found.steps
+        before = raced.steps
 
         def part(done: float) -> None:
             if told is not None:
                 told(min(1.0, (before + done * steps * len(candidates)) / planned))
 
         ended = trainer.train(candidates, steps, part)
-        found.steps += steps * len(candidates)
-        found.runs += ended
+        raced.steps += steps * len(candidates)
+        raced.runs += ended
         return ended
 
     try:
-        found.best = _lowest(_climbed(run, _scaled(unit, _RUNGS), lengths[0], further=2))
-        if found.best is not None:
-            heat = _climbed(run, _scaled(found.best.candidate.stepsize, _NEAR[0]), lengths[1], further=1)
-            found.best = _lowest(heat) or found.best
-            found.spread = _spread(heat, found.best, start)
-            last = run(_scaled(found.best.candidate.stepsize, _NEAR[1]), lengths[2])
-            found.best = _lowest(last) or found.best
+        raced.best = _lowest(_climbed(run, _scaled(unit, _RUNGS), lengths[0], further=2))
+        if raced.best is not None:
+            heat = _climbed(run, _scaled(raced.best.candidate.stepsize, _NEAR[0]), lengths[1], further=1)
+            raced.best = _lowest(heat) or raced.best
+            raced.spread = _spread(heat, raced.best, start)
+            last = run(_scaled(raced.best.candidate.stepsize, _NEAR[1]), lengths[2])
+            raced.best = _lowest(last) or raced.best
             if proportional:
-                found.best = _halved(run, last, found.best)
-            found.best = _risen(run, found.best)
-            found.best = _lasting(run, found.best, min(iterations, _LONGER * lengths[-1]))
+                raced.best = _halved(run, last, raced.best)
+            raced.best = _risen(run, raced.best)
+            raced.best = _lasting(run, raced.best, min(iterations, _LONGER * lengths[-1]))
     except KeyboardInterrupt:
-        found.interrupted = True
-    return found
+        raced.interrupted = True
+    return raced
 
 
 def _scaled(stepsize: float, powers: Iterable[int]) -> list[Candidate]:

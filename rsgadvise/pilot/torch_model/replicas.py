@@ -96,14 +96,14 @@ class Trainer:
         """Each candidate for so many steps; `told` is called with the share that is done."""
         with randomness(self.seed):
             if self.side_by_side:
-                found = self._together(candidates, steps, told)
+                trained = self._together(candidates, steps, told)
             else:
-                found = [
+                trained = [
                     self._alone(candidate, steps, _part(told, place, len(candidates)))
                     for place, candidate in enumerate(candidates)
                 ]
         self.wrapped.restart()
-        return found
+        return trained
 
     def _alone(self, candidate: Candidate, steps: int, told: Told | None) -> Trained:
         wrapped = self.wrapped
@@ -141,32 +141,32 @@ class Trainer:
             updates.step([gradients[name] for name in names], gammas)
             if told is not None:
                 told((step + 1) / steps)
-        found = []
+        trained = []
         for place, candidate in enumerate(candidates):
             weights = {name: weight[place].clone() for name, weight in zip(names, stacked, strict=True)}
             loss = wrapped.mean_loss(self.judged, weights=weights)
-            found.append(Trained(candidate, steps, loss, {**wrapped.module.state_dict(), **weights}))
-        return found
+            trained.append(Trained(candidate, steps, loss, {**wrapped.module.state_dict(), **weights}))
+        return trained
 
     def slopes_of_all(self) -> Callable[[dict[str, Any], Any, Any], dict[str, Any]]:
         """Gradients of all replicas by the same mini-batch."""
         wrapped = self.wrapped
-        others = {name: each.detach() for name, each in wrapped.module.named_parameters()}
-        others = {name: each for name, each in others.items() if name not in set(wrapped.names)}
+        others = {name: parameter.detach() for name, parameter in wrapped.module.named_parameters()}
+        others = {name: parameter for name, parameter in others.items() if name not in set(wrapped.names)}
         others |= dict(wrapped.module.named_buffers())
 
         def value(weights: dict[str, Any], inputs: Any, targets: Any) -> Any:
             outputs = torch.func.functional_call(wrapped.module, {**others, **weights}, (inputs,))
             return wrapped.loss.function(outputs, targets)
 
-        found: Callable[..., dict[str, Any]] = torch.func.vmap(
+        slopes: Callable[..., dict[str, Any]] = torch.func.vmap(
             torch.func.grad(value), in_dims=(0, None, None), randomness="different"
         )
 
         def quietly(*arguments: Any) -> dict[str, Any]:
             with warnings.catch_warnings():  # of torch to its own developers
                 warnings.filterwarnings("ignore", "There is a performance drop")
-                return found(*arguments)
+                return slopes(*arguments)
 
         return quietly
 
@@ -185,7 +185,7 @@ class Trainer:
                     not torch.equal(before[name], each) for name, each in module.state_dict().items()
                 )
                 module.eval()
-                found = self.slopes_of_all()(twice, *batch)
+                together = self.slopes_of_all()(twice, *batch)
                 alone = wrapped.gradient(*batch)
         except Exception:  # noqa: BLE001 - whatever torch or the module raises: then one after the other
             return False
@@ -195,7 +195,7 @@ class Trainer:
         close = (
             torch.allclose(each, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
             for name, other in zip(wrapped.names, alone, strict=True)
-            for each in found[name]
+            for each in together[name]
         )
         return not changed and all(close)
 

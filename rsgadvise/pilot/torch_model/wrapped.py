@@ -164,8 +164,8 @@ class Wrapped:
         self._start = copy.deepcopy(self.module.state_dict())
 
     def _like_weights(self, values: Any) -> Any:
-        found = torch.as_tensor(values)
-        return found.to(self.weights[0].dtype) if found.is_floating_point() else found
+        tensor = torch.as_tensor(values)
+        return tensor.to(self.weights[0].dtype) if tensor.is_floating_point() else tensor
 
     @property
     def rows(self) -> int:
@@ -214,8 +214,8 @@ class Wrapped:
         """Of the loss of a batch by every weight; zeros for weights that it does not depend on."""
         with torch.enable_grad():
             value = self.value(inputs, targets)
-        found = torch.autograd.grad(value, self.weights, create_graph=graph, allow_unused=True)
-        return [torch.zeros_like(w) if g is None else g for g, w in zip(found, self.weights, strict=True)]
+        gradients = torch.autograd.grad(value, self.weights, create_graph=graph, allow_unused=True)
+        return [torch.zeros_like(w) if g is None else g for g, w in zip(gradients, self.weights, strict=True)]
 
     def curvature_along(self, inputs: Any, targets: Any, vector: Tensors) -> Tensors:
         """H v for the Hessian of the loss of a batch, wherever it exists; by differences of gradients where
@@ -225,10 +225,10 @@ class Wrapped:
             product = dot(gradient, vector)
             if not getattr(product, "requires_grad", False):
                 return [torch.zeros_like(weight) for weight in self.weights]
-            found = torch.autograd.grad(product, self.weights, allow_unused=True)
+            products = torch.autograd.grad(product, self.weights, allow_unused=True)
         except (RuntimeError, NotImplementedError):
             return self.difference_along(inputs, targets, vector)
-        return [torch.zeros_like(w) if h is None else h for h, w in zip(found, self.weights, strict=True)]
+        return [torch.zeros_like(w) if h is None else h for h, w in zip(products, self.weights, strict=True)]
 
     def difference_along(self, inputs: Any, targets: Any, vector: Tensors) -> Tensors:
         """H v by central differences of gradients."""
@@ -256,12 +256,12 @@ class Wrapped:
             with torch.no_grad():
                 for part in rows.split(_EVALUATED):
                     inputs, targets = self.batch(part)
-                    found = (
+                    outputs = (
                         self.module(inputs)
                         if weights is None
                         else torch.func.functional_call(self.module, weights, (inputs,))
                     )
-                    yield found, targets
+                    yield outputs, targets
         finally:
             self.module.train(mode)
 
@@ -298,9 +298,9 @@ class Wrapped:
                 return {}
             parts.append(outputs.reshape(len(targets), -1))
         known = [torch.cat(parts), self.targets[rows], self.targets[others]]
-        answers = [each.reshape(len(each), -1).double().cpu().numpy() for each in known]
-        found, wanted, before = answers if self.decode is None else map(self.decode, answers)
-        off = np.abs(found - wanted).mean(axis=0), np.abs(np.median(before, axis=0) - wanted).mean(axis=0)
+        answers = [tensor.reshape(len(tensor), -1).double().cpu().numpy() for tensor in known]
+        predicted, wanted, before = answers if self.decode is None else map(self.decode, answers)
+        off = np.abs(predicted - wanted).mean(axis=0), np.abs(np.median(before, axis=0) - wanted).mean(axis=0)
         return {"held_out_off": tuple(off[0].tolist()), "constant_off": tuple(off[1].tolist())}
 
     def _wrong_answers(self, rows: Any) -> float | None:
@@ -393,39 +393,39 @@ def made(model: Any, said: str = "the model") -> Any:
     Raises:
         UsageError: it neither is one nor makes one.
     """
-    found = model
+    module = model
     if callable(model) and not isinstance(model, nn.Module):
         try:
-            found = model()
+            module = model()
         except Exception as error:
             raise UsageError(
                 f"{said} must make a model without arguments; got {brief(error)}; name a function that does"
             ) from error
-    if not isinstance(found, nn.Module) or _library(found) == "keras":  # whose models may be modules too
+    if not isinstance(module, nn.Module) or _library(module) == "keras":  # whose models may be modules too
         raise UsageError(
             f"{said} must be a torch.nn.Module, or a function without arguments that makes one; got "
-            f"{type(found).__name__}; {_instead(found)}"
+            f"{type(module).__name__}; {_instead(module)}"
         )
-    return found
+    return module
 
 
-def _library(found: object) -> str:
+def _library(model: object) -> str:
     """Where its class, or what that is made from, comes from."""
-    names = [each.__module__.partition(".")[0] for each in type(found).__mro__]
+    names = [base.__module__.partition(".")[0] for base in type(model).__mro__]
     return "keras" if "keras" in names else names[0]
 
 
-def _instead(found: object) -> str:
+def _instead(model: object) -> str:
     """What to do with a model of another library."""
-    library = _library(found)
+    library = _library(model)
     if library == "keras":
         return "make a spec of it by rsgadvise.spec.from_model"
     if library != "sklearn":
         return "give the module"
-    if type(found).__name__.startswith("MLP"):
-        made = type(found).__name__
+    if type(model).__name__.startswith("MLP"):
+        made = type(model).__name__
         return f"in Python, rsgadvise.recommend(model={made}(...), data=(x, y)) takes one that is made"
-    if hasattr(found, "steps"):
+    if hasattr(model, "steps"):
         return "give its MLP, with the rows that reach it"
     return "of scikit-learn give an MLPClassifier or MLPRegressor, in Python"
 
