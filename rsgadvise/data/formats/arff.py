@@ -75,15 +75,15 @@ def _meant(found: re.Match[str]) -> str:
 
 def _cells(line: str, pattern: re.Pattern[str] = _CELL) -> list[str] | None:
     """The values of a row; None if a quote is not closed or something follows one."""
-    found: list[str] = []
+    cells: list[str] = []
     at = 0
     while True:
         match = pattern.match(line, at)
         if match is None:
             return None
-        found.append(_unquoted(*match.group(1, 2, 3)))
+        cells.append(_unquoted(*match.group(1, 2, 3)))
         if match[4] is None:
-            return found
+            return cells
         at = match.end()
 
 
@@ -270,7 +270,7 @@ def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions, w
         missing=frozenset(options.missing),
         header_lines=0,
         header="",
-        names=tuple(each.name for each in attributes),
+        names=tuple(attribute.name for attribute in attributes),
         width=len(attributes),
         rows=(),
         collapsed=False,
@@ -279,8 +279,8 @@ def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions, w
     )
     first: list[tuple[str, ...]] = []
     for _, block in rows.blocks(SAMPLE_BYTES):
-        found = (tuple(cells) for _, cells in dialect.split(block.decode()))
-        first += [cells for cells in found if len(cells) == len(attributes)]
+        records = (tuple(cells) for _, cells in dialect.split(block.decode()))
+        first += [cells for cells in records if len(cells) == len(attributes)]
         if len(first) >= _SAMPLE or len(first) * len(attributes) >= _SAMPLE_CELLS:
             break
     dialect = replace(dialect, rows=tuple(first[:_SAMPLE]))
@@ -288,10 +288,10 @@ def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions, w
     return Layout(path, "arff", dialect, columns, lambda: replace(rows))
 
 
-def _column(found: Column, attribute: _Attribute) -> Column:
+def _column(column: Column, attribute: _Attribute) -> Column:
     """A column as its first rows show it, of the kind that the header says."""
     words = tuple(word for word in attribute.words if word not in ABSENT)
-    return replace(found, kind=attribute.kind, words=words)
+    return replace(column, kind=attribute.kind, words=words)
 
 
 def _notes(attributes: Sequence[_Attribute]) -> Iterator[str]:

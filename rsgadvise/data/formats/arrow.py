@@ -97,8 +97,8 @@ def _parquet(path: Path) -> _File:
         names = [schema.names[at] for at in places]
         with _arrow(path), opened() as file:
             for batch in file.iter_batches(batch_size=size, columns=names):
-                found = dict(zip(batch.schema.names, batch.columns, strict=True))
-                yield [found[name] for name in names]
+                columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+                yield [columns[name] for name in names]
 
     return _File(path, "parquet", schema, rows, batches)
 
@@ -120,8 +120,8 @@ def _ipc(path: Path, *, stream: bool) -> _File:
 
     def batches(places: Sequence[int], size: int) -> Iterator[list[Any]]:
         with _arrow(path), opened() as reader:
-            found = reader if stream else (reader.get_batch(at) for at in range(reader.num_record_batches))
-            for batch in found:
+            stored = reader if stream else (reader.get_batch(at) for at in range(reader.num_record_batches))
+            for batch in stored:
                 columns = [batch.column(at) for at in places]
                 for column in columns:
                     # Arrow believes the offsets that a file claims, unless it is asked to look at them.
@@ -158,9 +158,9 @@ def _flattened(file: _File) -> _File:
     def batches(wanted: Sequence[int], size: int) -> Iterator[list[Any]]:
         outer = list(dict.fromkeys(places[at][0] for at in wanted))
         for arrays in file.batches(outer, size):
-            found = dict(zip(outer, arrays, strict=True))
+            by_place = dict(zip(outer, arrays, strict=True))
             yield [
-                compute.struct_field(found[place], inside) if inside else found[place]
+                compute.struct_field(by_place[place], inside) if inside else by_place[place]
                 for place, inside in (places[at] for at in wanted)
             ]
 
@@ -250,16 +250,18 @@ def _field(file: _File, at: int, sample: Any) -> _Field:
     if _holds_bytes(kind):
         return _image_field(file, at)
     text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    found: ColumnKind = "date" if types.is_temporal(kind) else "other"
-    found = "word" if text or types.is_dictionary(kind) else found
-    words = [] if sample is None or found == "other" else _texts(_plain(sample).drop_null(), 0)[0].tolist()
+    column_kind: ColumnKind = "date" if types.is_temporal(kind) else "other"
+    column_kind = "word" if text or types.is_dictionary(kind) else column_kind
+    words = (
+        [] if sample is None or column_kind == "other" else _texts(_plain(sample).drop_null(), 0)[0].tolist()
+    )
     if text and (filled := [word for word in words if not _absent(word)]) and all(map(_is_written, filled)):
         return _Field(
             Column(name, "number", tuple(filled)),
             np.dtype(np.float64),
             partial(_read_numbers, file.path, name),
         )
-    return _Field(Column(name, found, tuple(words), holds=_said(kind)), None, _texts)
+    return _Field(Column(name, column_kind, tuple(words), holds=_said(kind)), None, _texts)
 
 
 def _absent(word: str) -> bool:
@@ -275,14 +277,14 @@ def _read_numbers(path: Path, name: str, array: Any, first: int) -> tuple[Array,
     """Numbers that are stored as text."""
     words, there = _texts(array, first)
     there = there & ~np.fromiter(map(_absent, words), bool, len(words))
-    found = np.full(len(words), np.nan)
+    numbers = np.full(len(words), np.nan)
     for row in np.flatnonzero(there):
         value = Numbers().value(words[row])
         if value is None:
             place = f"row {first + row} (counted from 0) of column {name!r}"
             raise malformed(path, f"{place}: {words[row][:40]!r} is not a number, as others are; correct it")
-        found[row] = value
-    return found, there
+        numbers[row] = value
+    return numbers, there
 
 
 def _said(kind: Any) -> str:
@@ -309,14 +311,14 @@ def _spread(values: Array, there: Array) -> Array:
     """Entries of some rows among all rows."""
     if len(values) == len(there):
         return values
-    found = np.zeros((len(there), *values.shape[1:]), values.dtype)
-    found[there] = values
-    return found
+    spread = np.zeros((len(there), *values.shape[1:]), values.dtype)
+    spread[there] = values
+    return spread
 
 
 def _there(array: Any) -> Array:
-    found: Array = array.is_valid().to_numpy(zero_copy_only=False)
-    return found
+    valid: Array = array.is_valid().to_numpy(zero_copy_only=False)
+    return valid
 
 
 def _plain_numbers(array: Any) -> Array:
@@ -325,8 +327,8 @@ def _plain_numbers(array: Any) -> Array:
 
     if types.is_decimal(array.type):
         array = array.cast(float64())
-    found: Array = array.to_numpy(zero_copy_only=False)
-    return found
+    numbers: Array = array.to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def _numbers(array: Any, first: int) -> tuple[Array, Array]:
@@ -412,8 +414,8 @@ def _entries(path: Path, name: str, array: Any, shape: tuple[int, ...], first: i
 def _image_field(file: _File, at: int) -> _Field:
     """Images, each in a cell of bytes or in a structure with them; the first one tells their size."""
     path, name = file.path, file.schema[at].name
-    found = (cell for (array,) in file.batches([at], _WIDE_SAMPLE) for cell in _images(array) if cell)
-    cell = next(found, None)
+    images = (cell for (array,) in file.batches([at], _WIDE_SAMPLE) for cell in _images(array) if cell)
+    cell = next(images, None)
     if cell is None or not (
         cell.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"))
         or (cell.startswith(b"RIFF") and cell[8:12] == b"WEBP")
@@ -454,8 +456,8 @@ def _images(array: Any) -> list[bytes | None]:
     array = _plain(array)
     if types.is_struct(array.type):
         array = compute.struct_field(array, "bytes")
-    found: list[bytes | None] = array.to_pylist()
-    return found
+    cells: list[bytes | None] = array.to_pylist()
+    return cells
 
 
 def _outside(array: Any, row: int) -> str | None:
@@ -496,9 +498,9 @@ def _size(shape: tuple[int, ...]) -> str:
 
 def _common_type(fields: Sequence[_Field]) -> np.dtype[Any]:
     """The type that holds every feature; that of 8-bit images only where there is nothing else."""
-    found = [np.dtype(np.float32) if each.dtype is None else each.dtype for each in fields]
-    common = np.result_type(*found) if found else np.dtype(np.float64)
-    if common == np.uint8 and any(each != np.uint8 for each in found):
+    types = [np.dtype(np.float32) if field.dtype is None else field.dtype for field in fields]
+    common = np.result_type(*types) if types else np.dtype(np.float64)
+    if common == np.uint8 and any(kind != np.uint8 for kind in types):
         return np.dtype(np.float32)
     return common
 
@@ -543,19 +545,21 @@ class ArrowTable(Table):
         first = 0
         for arrays in self._file.batches(wanted, count):
             lacks = np.zeros(len(arrays[0]), np.int8)
-            found: dict[int, Array] = {}
+            columns: dict[int, Array] = {}
             for at, array in zip(wanted, arrays, strict=True):
-                found[at], there = self._fields[at].read(array, first)
+                columns[at], there = self._fields[at].read(array, first)
                 if at not in self.chosen.gaps:
                     lacks[~there] = TARGET if at in self.chosen.targets else FEATURE
-                elif at in self.chosen.words or found[at].dtype.kind == "O":
-                    found[at] = np.where(there, found[at], np.array(None))
+                elif at in self.chosen.words or columns[at].dtype.kind == "O":
+                    columns[at] = np.where(there, columns[at], np.array(None))
                 elif not there.all():
-                    found[at] = np.where(there if found[at].ndim == 1 else there[:, None], found[at], np.nan)
+                    columns[at] = np.where(
+                        there if columns[at].ndim == 1 else there[:, None], columns[at], np.nan
+                    )
             first += len(lacks)
             if lacks.any():
-                found = {at: values[lacks == 0] for at, values in found.items()}
-            yield (*self.chosen.stack(found, int((lacks == 0).sum()), self.dtype), lacks)
+                columns = {at: values[lacks == 0] for at, values in columns.items()}
+            yield (*self.chosen.stack(columns, int((lacks == 0).sum()), self.dtype), lacks)
 
 
 def _checked_fields(file: _File) -> tuple[_Field, ...]:

@@ -133,8 +133,8 @@ class RawArray:
             # A single row of several axes is still stored with the first of them running fastest.
             if self.fortran and columns > 1 and (rows > 1 or len(self.shape) > 2):
                 return _column_major_blocks(self, rows, columns, max_bytes)
-            found = _row_major_blocks(self, rows, columns, max_bytes)
-            return map(self._checked, found) if words else found
+            parts = _row_major_blocks(self, rows, columns, max_bytes)
+            return map(self._checked, parts) if words else parts
 
         return RowArray(label=self.label, rows=rows, columns=columns, dtype=self.dtype, blocks=blocks)
 

@@ -43,7 +43,7 @@ _NUMBERS = {"double", "single", "logical", *(f"{u}int{bits}" for u in ("", "u") 
 def hdf5_archive(path: Path) -> Archive:
     """The datasets of one HDF5 file; those inside groups go by their path."""
     h5py = optional("h5py", path, "HDF5 files need h5py", extra="hdf5")
-    found: dict[str, Item] = {}
+    numeric: dict[str, Item] = {}
     others: dict[str, Item] = {}
     texts: dict[str, Item] = {}
 
@@ -58,7 +58,7 @@ def hdf5_archive(path: Path) -> Archive:
         if not isinstance(item, h5py.Dataset):
             return
         if item.dtype.kind in "biufc":
-            found[name] = Item(tuple(item.shape or ()), partial(rows, name))
+            numeric[name] = Item(tuple(item.shape or ()), partial(rows, name))
         else:
             what = "text" if item.dtype.kind in "OSU" else "no numbers"
             others[name] = Item(None, partial(rows, name), what)
@@ -68,11 +68,11 @@ def hdf5_archive(path: Path) -> Archive:
     with reading(path), h5py.File(path, "r") as file:
         # Soft and external links are not followed: they may lead out of the file.
         file.visititems(note)
-    if not found:
+    if not numeric:
         raise malformed(path, "holds no dataset of numbers; store the features as one")
     # Words may be labels where there is one for each row of an array.
-    lengths = {item.shape[:1] for item in found.values() if item.shape}
-    return Archive(path, found | others | {n: item for n, item in texts.items() if item.shape in lengths})
+    lengths = {item.shape[:1] for item in numeric.values() if item.shape}
+    return Archive(path, numeric | others | {n: item for n, item in texts.items() if item.shape in lengths})
 
 
 def dataset_rows(path: Path, label: str, dataset: Any, *, targets: bool, transposed: bool) -> RowArray:
@@ -155,19 +155,19 @@ def mat73_archive(path: Path) -> Archive:
             if sparse is not None:
                 return _sparse(label, sparse, item, transposed=transposed)
             _refuse_complex(label, item)
-            found = dataset_rows(path, label, item, targets=targets, transposed=not transposed)
+            array = dataset_rows(path, label, item, targets=targets, transposed=not transposed)
             # Truth values lie in bytes that are not to be taken for pixels.
             return (
-                found.mapped(_BOOL, lambda block: block.astype(bool)) if _class(item) == "logical" else found
+                array.mapped(_BOOL, lambda block: block.astype(bool)) if _class(item) == "logical" else array
             )
 
     with reading(path), h5py.File(path, "r") as file:
-        found = dict(items_of(file, ()))
-    arrays = [item.shape for item in found.values() if item.shape and len(item.shape) > 1]
+        items = dict(items_of(file, ()))
+    arrays = [item.shape for item in items.values() if item.shape and len(item.shape) > 1]
     if not arrays:
         raise malformed(path, "holds no numeric array; save the features as a matrix")
-    if len({name.partition(".")[0] for name in found}) == 1:  # the fields of one struct
-        found = {name.partition(".")[2] or name: item for name, item in found.items()}
+    if len({name.partition(".")[0] for name in items}) == 1:  # the fields of one struct
+        items = {name.partition(".")[2] or name: item for name, item in items.items()}
     # Words may be labels where there is one for each row of an array.
     lengths = {length for shape in arrays for length in shape} - {1}
     return Archive(
@@ -176,7 +176,7 @@ def mat73_archive(path: Path) -> Archive:
             name: Item(None, what=item.what.rstrip())
             if item.shape and len(item.shape) == 1 and item.shape[0] not in lengths
             else item
-            for name, item in found.items()
+            for name, item in items.items()
         },
     )
 
@@ -222,8 +222,8 @@ def _sparse(label: str, shape: tuple[int, int], group: Any, *, transposed: bool)
 def _whole(label: str, dataset: Any) -> Array:
     """All of a dataset."""
     _check_place(label, dataset)
-    found: Array = dataset[:]
-    return found
+    array: Array = dataset[:]
+    return array
 
 
 def _check_place(label: str, dataset: Any) -> None:
@@ -235,21 +235,21 @@ def _check_place(label: str, dataset: Any) -> None:
 
 def _tables(file: Any) -> dict[str, Any]:
     """Datasets of records, and tables of pandas, where there is no other array of several axes to be read."""
-    found, others = dict[str, Any](), list[str]()
+    tables, others = dict[str, Any](), list[str]()
 
     def note(name: str, item: Any) -> None:
-        if any(name.startswith(f"{table}/") for table in found):
+        if any(name.startswith(f"{table}/") for table in tables):
             return
         if item.attrs.get("pandas_type") in (b"frame", b"frame_table"):
-            found[name] = item
+            tables[name] = item
         elif hasattr(item, "dtype"):
             records = item.dtype.names is not None and item.ndim == 1
-            found.update({name: item} if records else {})
+            tables.update({name: item} if records else {})
             others.extend([name] if item.ndim > 1 and item.dtype.kind in "biuf" else [])
 
     # Soft and external links are not followed: they may lead out of the file.
     file.visititems(note)
-    return {} if others else found
+    return {} if others else tables
 
 
 Take = Callable[[int, int], dict[str, Array]]
@@ -278,12 +278,12 @@ def _taken(label: str, item: Any) -> tuple[int, Take]:
 
     def take(start: int, stop: int) -> dict[str, Array]:
         block = table[start:stop]
-        found = dict[str, Array]()
+        taken = dict[str, Array]()
         for field, own in names.items():
             columns = block[field].reshape(len(block), -1).T
             parts = own if len(own) == len(columns) else [f"{field}[{at}]" for at in range(len(columns))]
-            found |= {name: _turned(each, said[field]) for name, each in zip(parts, columns, strict=True)}
-        return found
+            taken |= {name: _turned(each, said[field]) for name, each in zip(parts, columns, strict=True)}
+        return taken
 
     return int(table.shape[0]), take
 

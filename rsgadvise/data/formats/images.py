@@ -211,20 +211,20 @@ def _rows(path: Path, files: list[Path], kind: _Kind) -> RowArray:
     return RowArray(label=str(path), rows=len(files), columns=kind.columns, dtype=kind.dtype, blocks=blocks)
 
 
-def _notes(found: _Found, kind: _Kind, *, classes: bool) -> tuple[str, ...]:
+def _notes(folder: _Found, kind: _Kind, *, classes: bool) -> tuple[str, ...]:
     colour = {"L": "grey", "RGB": "red, green and blue"}.get(
         kind.mode, f"grey, {kind.dtype.itemsize * 8} bits"
     )
-    notes = [f"{len(found.files)} images of {_by(kind.size)} pixels, {colour}."]
-    if classes and found.classes is not None:
-        names = sorted(set(found.classes))
+    notes = [f"{len(folder.files)} images of {_by(kind.size)} pixels, {colour}."]
+    if classes and folder.classes is not None:
+        names = sorted(set(folder.classes))
         notes.append(f"The {len(names)} classes are the sub-folders {first_of(names, _SHOWN)}.")
     if kind.transparent:
         notes.append(f"Transparency was dropped: {first_of(kind.transparent, _SHOWN)}.")
     if kind.moving:
         notes.append(f"Only the first picture of several was taken: {first_of(kind.moving, _SHOWN)}.")
-    if found.over:
-        notes.append(f"Passed over: {first_of(found.over, _SHOWN)}.")
+    if folder.over:
+        notes.append(f"Passed over: {first_of(folder.over, _SHOWN)}.")
     return tuple(notes)
 
 
@@ -236,7 +236,7 @@ class Images(Format):
     )
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        found = _look(path)
+        folder = _look(path)
         target, targets = asked.reading.target, None
         if target is not None:
             targets = asked.target_file(
@@ -244,17 +244,17 @@ class Images(Format):
                 f"is a folder of images, so {asked.words.target} must be a file of targets, one for each "
                 f"image in the order of their names; {target!r} is not a file; name another or leave it out",
             )
-        elif found.classes is not None:
-            targets = word_rows(f"{path}: classes", found.classes)
-        kind = _Kind(found.files)
+        elif folder.classes is not None:
+            targets = word_rows(f"{path}: classes", folder.classes)
+        kind = _Kind(folder.files)
         source = ArraySource(
             path=path,
             format=self.name,
-            features=_rows(path, found.files, kind),
+            features=_rows(path, folder.files, kind),
             targets=targets,
-            notes=_notes(found, kind, classes=target is None),
+            notes=_notes(folder, kind, classes=target is None),
         )
-        source.row_names = tuple(file.relative_to(path).as_posix() for file in found.files)
+        source.row_names = tuple(file.relative_to(path).as_posix() for file in folder.files)
         if target is None and targets is not None:
             source.target_kind = "classes"  # folders called 0 to 9 too
         return source

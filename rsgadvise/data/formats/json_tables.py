@@ -55,8 +55,8 @@ class _Json:
             def text(size: int) -> str:
                 """Some more of it; "" at the end."""
                 while data := stream.read(size):
-                    if found := decoder.decode(data):
-                        return found
+                    if letters := decoder.decode(data):
+                        return letters
                 return decoder.decode(b"", final=True)
 
             yield from self._values(text)
@@ -241,12 +241,12 @@ def layout_of_json(path: Path, packing: Packing | None, asked: Reading, words: W
         DataError: it is no table, or not JSON.
     """
     encoding = writing_of(path, packing, asked.table.encoding, words).encoding
-    found = _found(_Json(path, packing, encoding), asked.array, words)
-    lines = _Lines(path, found)
+    table = _found(_Json(path, packing, encoding), asked.array, words)
+    lines = _Lines(path, table)
     lines.names = lines.named()
-    names = found.names or lines.names
+    names = table.names or lines.names
     options = replace(asked.table, separator="comma", comment="", encoding=None)
-    sample = replace(lines, found=replace(found, rows=lambda: islice(found.rows(), _SAMPLE)))
+    sample = replace(lines, found=replace(table, rows=lambda: islice(table.rows(), _SAMPLE)))
     text = b"".join(block for _, block in sample.blocks(1 << 30)).decode()
     if not text:
         raise malformed(path, "has zero rows; at least one is needed")
@@ -258,7 +258,7 @@ def layout_of_json(path: Path, packing: Packing | None, asked: Reading, words: W
     dialect = dialect_of(path, text, whole=True, options=options, words=words)
     if names:
         dialect = replace(dialect, header_lines=0, header="")
-    dialect = replace(dialect, notes=(*found.notes, *dialect.notes))
+    dialect = replace(dialect, notes=(*table.notes, *dialect.notes))
     return Layout(path, "json", dialect, columns_of(dialect), lambda: replace(lines), "row")
 
 

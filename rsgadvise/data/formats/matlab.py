@@ -235,8 +235,8 @@ def _read_matrices(parts: _Parts, element: _Element, inside: tuple[str, ...]) ->
 
 def mat_archive(path: Path) -> Archive:
     with reading(path):
-        found = [matrix for element in _elements(path) for matrix in _matrices(element)]
-    matrices = {matrix.name: matrix for matrix in found}
+        stored = [matrix for element in _elements(path) for matrix in _matrices(element)]
+    matrices = {matrix.name: matrix for matrix in stored}
     if not any(matrix.numeric for matrix in matrices.values()):
         raise malformed(
             path,
@@ -247,7 +247,7 @@ def mat_archive(path: Path) -> Archive:
         matrices = {name.partition(".")[2] or name: matrix for name, matrix in matrices.items()}
 
     # Words may be labels where there is one for each row of an array.
-    lengths = {length for matrix in found if matrix.numeric for length in matrix.shape} - {0, 1}
+    lengths = {length for matrix in stored if matrix.numeric for length in matrix.shape} - {0, 1}
 
     def rows(matrix: _Matrix, targets: bool, transposed: bool) -> RowArray:
         label = f"{path}: array {matrix.name!r}"
@@ -328,7 +328,7 @@ def _words(matrix: _Matrix) -> list[str]:
         parts.take(matrix.before)
         if matrix.code == _CHAR:
             return _text_rows(parts, matrix.shape)
-        found = list[str]()
+        words = list[str]()
         for _ in range(matrix.count):
             kind, size = parts.tag()
             stop = parts.at + size
@@ -336,10 +336,10 @@ def _words(matrix: _Matrix) -> list[str]:
                 raise ValueError("its cells hold other things than words; store the labels as one array")
             shape = tuple(int(length) for length in parts.numbers(4 * _MOST_AXES))
             parts.data(_LONGEST_NAME)
-            found.append("".join(_text_rows(parts, shape)[:1]))
+            words.append("".join(_text_rows(parts, shape)[:1]))
             while parts.at < stop:
                 parts.take(min(_CHUNK, stop - parts.at))
-        return found
+        return words
 
 
 def _text_rows(parts: _Parts, shape: tuple[int, ...]) -> list[str]:

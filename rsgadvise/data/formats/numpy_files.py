@@ -58,10 +58,10 @@ def _read_header(stream: BinaryIO, label: str) -> tuple[tuple[int, ...], np.dtyp
         )
     descr = _DESCR.search(header)
     if descr is None or not _PLAIN_DESCR.fullmatch(descr[1]):
-        found = descr[1] if descr else "a record"
+        kind = descr[1] if descr else "a record"
         raise malformed(
             label,
-            f"holds entries of type {found!r}; only real numbers, booleans and words are read, so convert it",
+            f"holds entries of type {kind!r}; only real numbers, booleans and words are read, so convert it",
         )
     sizes = tuple(int(size.strip().rstrip("L")) for size in shape[1].split(",") if size.strip())
     return sizes, np.dtype(descr[1]), order[1] == "True", prefix + length
@@ -80,8 +80,8 @@ def _npy_rows(
     with open_stream() as stream:
         shape, dtype, fortran, header = _read_header(stream, label)
         if dtype.kind == "O":
-            found = objects(label, stream, shape)
-            return array_rows(label, found, targets=targets, transposed=transposed)
+            array = objects(label, stream, shape)
+            return array_rows(label, array, targets=targets, transposed=transposed)
     raw = RawArray(
         path=path,
         label=label,
@@ -125,8 +125,8 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int,
 
 def shape_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, ...] | None:
     """Of a member that holds numbers; None of any other."""
-    found = _header(archive, info)
-    return None if found is None or found[1] else found[0]
+    header = _header(archive, info)
+    return None if header is None or header[1] else header[0]
 
 
 def _shapes(headers: Mapping[str, tuple[tuple[int, ...], bool] | None]) -> dict[str, tuple[int, ...] | None]:

@@ -96,11 +96,11 @@ def _assemble(shape: Any, dtype: Any, order: str, data: Any) -> Array:
     if dtype.value.kind == "O" or not isinstance(data, bytes | bytearray):
         if not isinstance(data, list) or len(data) != math.prod(shape):
             raise pickle.UnpicklingError("the pickle holds an array of objects without its objects")
-        if not all(each is None or isinstance(each, int | float | str) for each in data):
+        if not all(entry is None or isinstance(entry, int | float | str) for entry in data):
             raise pickle.UnpicklingError("the pickle holds an array of objects that are no numbers or words")
-        found = _flat(data)
-        found = np.array(data, object) if found is None else found
-        return found.reshape(shape)  # listed row by row, whatever the order
+        array = _flat(data)
+        array = np.array(data, object) if array is None else array
+        return array.reshape(shape)  # listed row by row, whatever the order
     if math.prod(shape) * dtype.value.itemsize != len(data):
         raise pickle.UnpicklingError(f"an array of shape {shape} does not fit its {len(data)} bytes")
     flat = np.frombuffer(data, dtype=dtype.value)
@@ -235,8 +235,8 @@ def unpickled(label: str, data: bytes, shape: tuple[int, ...] | None = None) -> 
     """
     load = f"numpy.load({label.partition(': ')[0]!r}, allow_pickle=True)"
     try:
-        found = safe_load(data)
-        array = found.value if isinstance(found, _PickledArray) else None
+        loaded = safe_load(data)
+        array = loaded.value if isinstance(loaded, _PickledArray) else None
         if array is not None and shape in (None, array.shape):
             return array
         reason = "the pickle holds no array of the shape that its header claims"
@@ -257,8 +257,8 @@ def _shape(value: object) -> tuple[int, ...] | None:
     """Of an array, or of a list of labels or rows; None of anything else."""
     if isinstance(value, _PickledArray) and value.value is not None:
         return value.value.shape or None
-    found = _listed(value) if isinstance(value, list) else None
-    return None if found is None else found.shape
+    array = _listed(value) if isinstance(value, list) else None
+    return None if array is None else array.shape
 
 
 def _listed(values: list[Any]) -> Array | None:
@@ -279,8 +279,8 @@ def _flat(values: list[Any]) -> Array | None:
 def _in_memory(label: str, value: object, *, targets: bool, transposed: bool) -> RowArray:
     if isinstance(value, _PickledArray) and value.value is not None:
         array = value.value
-    elif isinstance(value, list) and (found := _listed(value)) is not None and (targets or found.ndim == 2):
-        array = found
+    elif isinstance(value, list) and (listed := _listed(value)) is not None and (targets or listed.ndim == 2):
+        array = listed
     else:
         raise malformed(label, "is a list; features are read from arrays of numpy, so store it as one")
     return array_rows(label, array, targets=targets, transposed=transposed)
@@ -309,12 +309,12 @@ def pickle_archive(path: Path, packing: Packing | None) -> Archive:
             return _in_memory(f"{path}: array {name!r}", value, targets=targets, transposed=transposed)
 
     with reading(path):
-        found = contents_archive(path, _load(path, packing), shape=_shape, rows=rows)
-    if all(item.shape is None for item in found.items.values()):
+        archive = contents_archive(path, _load(path, packing), shape=_shape, rows=rows)
+    if all(item.shape is None for item in archive.items.values()):
         raise malformed(
             path, "is a pickle without arrays of numbers; store a dict of them, or use numpy.savez"
         )
-    return found
+    return archive
 
 
 class Pickles(Archives):

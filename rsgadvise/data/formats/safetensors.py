@@ -42,10 +42,10 @@ _TYPES = {
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
         raise ValueError("a name comes twice in the header")
-    return found
+    return entries
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
@@ -59,11 +59,11 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         text = stream.read(length)
     if len(text) < length:
         raise malformed(path, "ends inside its header; the file is cut short")
-    found = json.loads(text, object_pairs_hook=_once)
-    if not isinstance(found, dict):
+    header = json.loads(text, object_pairs_hook=_once)
+    if not isinstance(header, dict):
         raise malformed(path, "has a header that is no JSON object; write it with safetensors")
-    found.pop("__metadata__", None)
-    return found, _SIZE + length
+    header.pop("__metadata__", None)
+    return header, _SIZE + length
 
 
 def _whole(value: object) -> bool:
@@ -126,8 +126,8 @@ def _item(path: Path, name: str, entry: Any, base: int) -> Item:
     )
 
     def rows(targets: bool, transposed: bool) -> RowArray:
-        found = raw.row_array(targets=targets, transposed=transposed)
-        return found.mapped(np.dtype(np.float32), _widened) if kind == "BF16" else found
+        array = raw.row_array(targets=targets, transposed=transposed)
+        return array.mapped(np.dtype(np.float32), _widened) if kind == "BF16" else array
 
     return Item(raw.shape, rows)
 

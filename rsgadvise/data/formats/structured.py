@@ -116,19 +116,19 @@ def _records(label: str, opened: Callable[[], BinaryIO], size: int) -> Records:
         start = (
             12 + int.from_bytes(head[8:12], "little") if wide else 10 + int.from_bytes(head[8:10], "little")
         )
-        found = _HEADER.match(head[12 if wide else 10 :] + stream.read(min(start, 1 << 20)))
-    if found is None:
+        header = _HEADER.match(head[12 if wide else 10 :] + stream.read(min(start, 1 << 20)))
+    if header is None:
         raise malformed(label, "holds records in more than one axis; save one row a record")
     try:
-        fields = ast.literal_eval(found[1].decode())
+        fields = ast.literal_eval(header[1].decode())
     except SyntaxError as error:
         raise malformed(label, "has a damaged header; write it with numpy.save") from error
-    odd = [each[0] for each in fields if not _is_plain(*each)]
+    odd = [field[0] for field in fields if not _is_plain(*field)]
     if odd:
         raise malformed(
             label, f"holds something else than numbers and words in its field {odd[0]!r}; leave it out"
         )
-    dtype, rows = np.lib.format.descr_to_dtype(fields), int(found[2])
+    dtype, rows = np.lib.format.descr_to_dtype(fields), int(header[2])
     if size != start + rows * dtype.itemsize:
         raise malformed(
             label, f"does not hold the {rows} records that its header claims; the file is cut short"

@@ -58,14 +58,14 @@ def looks_like_svmlight(start: bytes) -> bool:
         text = text[: max(text.rfind(blank) for blank in (b" ", b"\t", b"\n")) + 1]
     pairs: list[bytes] = []
     for line in filter(None, map(_row, text.split(b"\n"))):
-        label, *found = _QUERY.sub(b"", line).split()
+        label, *entries = _QUERY.sub(b"", line).split()
         label = re.sub(rb",.*", b"", label) if _LABELS.fullmatch(label) else label  # refused by its line
-        if not _LINE.fullmatch(b" ".join((label, *found))):
+        if not _LINE.fullmatch(b" ".join((label, *entries))):
             return False
-        places = [int(pair.partition(b":")[0]) for pair in found]
+        places = [int(pair.partition(b":")[0]) for pair in entries]
         if any(after <= before for before, after in pairwise(places)):
             return False
-        pairs += found
+        pairs += entries
     return not all(_CLOCK.fullmatch(pair) for pair in pairs)
 
 
@@ -89,11 +89,11 @@ class _Kept:
     def complete(self) -> bool:
         return self._rows.complete and self._entries.complete
 
-    def add(self, found: _Rows) -> None:
+    def add(self, rows: _Rows) -> None:
         """Keep the next rows, if there is room for them."""
-        counts = np.bincount(found.down, minlength=len(found.labels))
-        self._rows.add(np.column_stack((found.labels, counts)))
-        self._entries.add(np.column_stack((found.across, found.values)))
+        counts = np.bincount(rows.down, minlength=len(rows.labels))
+        self._rows.add(np.column_stack((rows.labels, counts)))
+        self._entries.add(np.column_stack((rows.across, rows.values)))
 
     def labels(self, step: int) -> Iterator[Array]:
         return (self._rows.read(first, step)[:, 0] for first in range(0, self._rows.rows, step))
@@ -148,18 +148,18 @@ class _Layout:
     def _labels(self, max_bytes: int) -> Iterator[Array]:
         step = max(1, max_bytes // 8)
         parsed = _parsed(self.path, self.packing, step)
-        found = self.kept.labels(step) if self.kept.complete else (each.labels for each in parsed)
-        return (each[:, None] for each in found)
+        blocks = self.kept.labels(step) if self.kept.complete else (rows.labels for rows in parsed)
+        return (block[:, None] for block in blocks)
 
     def _features(self, max_bytes: int) -> Iterator[Array]:
         step = max(1, max_bytes // (self.columns * 8))
         parsed = self.kept.blocks(step) if self.kept.complete else _parsed(self.path, self.packing, step)
-        for found in parsed:
-            features = np.zeros((len(found.labels), self.columns))
-            across = found.across - self.first
+        for rows in parsed:
+            features = np.zeros((len(rows.labels), self.columns))
+            across = rows.across - self.first
             if across.size and not 0 <= across.min() <= across.max() < self.columns:
                 raise malformed(self.path, "has changed since it was opened; start again")
-            features[found.down, across] = found.values
+            features[rows.down, across] = rows.values
             yield features
 
 
@@ -215,8 +215,8 @@ def _parse(path: Path, lines: Sequence[tuple[int, bytes]]) -> _Rows:
             f"line {lines[down[place]][0]}: index {across[place + 1]} stands after {across[place]}; indices "
             "rise along a line, so sort them and keep each once",
         )
-    for found, at in ((labels, np.arange(len(lines))), (values, down)):
-        wide = np.flatnonzero(~np.isfinite(found))
+    for entries, at in ((labels, np.arange(len(lines))), (values, down)):
+        wide = np.flatnonzero(~np.isfinite(entries))
         if len(wide):
             raise malformed(
                 path, f"line {lines[at[wide[0]]][0]}: holds a number too large; scale the data first"
@@ -249,13 +249,13 @@ def _look(path: Path, packing: Packing | None, known: tuple[int, int] | None = N
     low, high = 1, -1
     queries, kept = False, _Kept()
     for block in _batches(path, packing, _BATCH):
-        found = _parse(path, block)
-        kept.add(found)
+        parsed = _parse(path, block)
+        kept.add(parsed)
         rows += len(block)
         size += sum(len(line) for _, line in block)
         queries = queries or any(b"qid:" in line for _, line in block)
-        if found.across.size:
-            low, high = min(low, int(found.across.min())), max(high, int(found.across.max()))
+        if parsed.across.size:
+            low, high = min(low, int(parsed.across.min())), max(high, int(parsed.across.max()))
     if high < low and known is not None:
         low, high = known
     if high < low:

@@ -139,12 +139,12 @@ def layout_of(path: Path, packing: Packing | None, options: TableOptions, words:
 def _written(dialect: Dialect) -> dict[str, Any]:
     """How others of the kind are written: what a few lines of them would not show."""
     numbers = dialect.numbers
-    found: dict[str, Any] = {"decimal": numbers.decimal, "thousands": numbers.thousands or None}
+    options: dict[str, Any] = {"decimal": numbers.decimal, "thousands": numbers.thousands or None}
     if not dialect.collapsed:
-        found["separator"] = dialect.separator
+        options["separator"] = dialect.separator
     if dialect.names is None or (dialect.header and dialect.header_lines == 1):
-        found["header"] = dialect.names is not None
-    return found
+        options["header"] = dialect.names is not None
+    return options
 
 
 def columns_of(dialect: Dialect) -> tuple[Column, ...]:
@@ -193,8 +193,8 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
 
 def _numbers_in(cells: Sequence[str]) -> int:
     """How many numbers each of the first cells lists; 0 if they are no lists, or may be something else."""
-    found = [_list_of(cell) for cell in cells[:_LISTS]]
-    sizes = {len(each or ()) for each in found}
+    lists = [_list_of(cell) for cell in cells[:_LISTS]]
+    sizes = {len(listed or ()) for listed in lists}
     least = 1 if all(cell[:1] in ("[", "(") for cell in cells) else _SHORTEST
     return sizes.pop() if len(sizes) == 1 and max(sizes) >= least else 0
 
@@ -245,12 +245,12 @@ class TextTable(Table):
         if at < 0 or layout.columns[at].kind == "word":
             return {}
         value = _value(layout, at)
-        found = _shortest(layout.columns[at].cells, value)
-        if not found.keys() >= set(numbers):
+        spellings = _shortest(layout.columns[at].cells, value)
+        if not spellings.keys() >= set(numbers):
             words = TextTable(_as_words(layout, at), Columns((), (at,), {}), None, self._words)
-            cells = (found for _, found, _ in words._parsed() if found is not None)
-            found |= _shortest((cell for each in cells for cell in each[:, 0]), value)
-        return found
+            cells = (targets for _, targets, _ in words._parsed() if targets is not None)
+            spellings |= _shortest((cell for block in cells for cell in block[:, 0]), value)
+        return spellings
 
     def stored(self, max_bytes: int) -> Iterator[Chunk]:
         """See `DataSource.stored`; a second pass reads what the first one found, and parses nothing."""
@@ -286,14 +286,14 @@ class TextTable(Table):
                 while pending:
                     yield pending.popleft().result()
             finally:
-                for each in pending:
-                    each.cancel()
-        found = []
+                for future in pending:
+                    future.cancel()
+        notes = []
         if records.latin is not None:
-            found.append(f"Line {records.latin} is not UTF-8: read as Latin-1.")
+            notes.append(f"Line {records.latin} is not UTF-8: read as Latin-1.")
         if parser.headers:
-            found.append(f"Passed over, lines that repeat the header: {parser.headers}.")
-        self.notes = tuple(dict.fromkeys((*self.notes, *found)))
+            notes.append(f"Passed over, lines that repeat the header: {parser.headers}.")
+        self.notes = tuple(dict.fromkeys((*self.notes, *notes)))
 
 
 class _Parser:
@@ -342,11 +342,11 @@ class _Parser:
         if self._header and self._header in data:
             data, again = re.subn(rb"(?m)^%b$" % re.escape(self._header), b"", data)
             self.headers += again
-        found = None if self._slow else self._fast(data)
-        rows = 0 if found is None else len(next(iter(found.values()))) if found else 0
-        if found is None:
-            found, rows = self._careful(data, first)
-        return self._columns.assemble(found, rows)
+        columns = None if self._slow else self._fast(data)
+        rows = 0 if columns is None else len(next(iter(columns.values()))) if columns else 0
+        if columns is None:
+            columns, rows = self._careful(data, first)
+        return self._columns.assemble(columns, rows)
 
     def _fast(self, data: bytes) -> dict[int, Array] | None:
         """The columns by pandas; None if a closer look is needed."""
@@ -371,8 +371,8 @@ class _Parser:
                 if bad
                 else {place: values[:, place].astype(np.float64, copy=False) for place in self._wanted}
             )
-        found = {place: self._column_of(frame[place].to_numpy(), place) for place in self._wanted}
-        return None if any(column is None for column in found.values()) else found  # type: ignore[return-value]
+        columns = {place: self._column_of(frame[place].to_numpy(), place) for place in self._wanted}
+        return None if any(column is None for column in columns.values()) else columns  # type: ignore[return-value]
 
     def _column_of(self, column: Array, place: int) -> Array | None:
         """The numbers or words of a column; None if a cell of it has to be looked at."""
@@ -404,8 +404,8 @@ class _Parser:
             numbers = [nothing if lost else value(cell) for cell, lost in zip(cells, gone, strict=True)]
             if any(each is None for each in numbers):
                 return None
-            found = np.asarray([*numbers, nothing], np.float64)
-            return np.asarray(found[codes])
+            values = np.asarray([*numbers, nothing], np.float64)
+            return np.asarray(values[codes])
         words = np.asarray([*(None if dialect.absent(cell) else cell for cell in cells), None], object)
         return np.asarray(words[codes])
 
@@ -434,11 +434,11 @@ class _Parser:
                 )
             for place in self._wanted:
                 columns[place].append(self._cell(line, place, cells[place]))
-        found = {
+        arrays = {
             place: np.asarray(values, dtype=object if self._kinds[place] in ("word", "date") else np.float64)
             for place, values in columns.items()
         }
-        return found, len(records)
+        return arrays, len(records)
 
     def _blanks(self) -> str:
         """What else may help where blanks separate cells, and an empty one cannot be seen."""
@@ -500,19 +500,19 @@ def _value(layout: Layout, place: int) -> Callable[[str], Any]:
     """What finds the number, or the list of them, in a cell of a column; None where there is none."""
     value, column = layout.dialect.numbers.value, layout.columns[place]
     if column.width is not None:
-        return lambda cell: found if len(found := _list_of(cell) or ()) == column.width else None
+        return lambda cell: listed if len(listed := _list_of(cell) or ()) == column.width else None
     if column.kind == "truth":
         return _truth
     if column.kind == "marked" and column.cells[0][-1:] == "%":
         # Beside 5 % a plain 5 may be either.
-        return lambda cell: None if (found := value(cell)) and cell.strip()[-1:] != "%" else found
+        return lambda cell: None if (number := value(cell)) and cell.strip()[-1:] != "%" else number
     return (lambda cell: value(cell.strip().removesuffix(column.unit))) if column.unit else value
 
 
 def _shortest(cells: Iterable[str], value: Callable[[str], float | None]) -> dict[float, str]:
     """The shortest of the cells that hold a number, for each number."""
-    found = ((value(cell), cell) for cell in sorted(set(cells), key=lambda cell: (len(cell), cell))[::-1])
-    return {number: cell for number, cell in found if number is not None}
+    pairs = ((value(cell), cell) for cell in sorted(set(cells), key=lambda cell: (len(cell), cell))[::-1])
+    return {number: cell for number, cell in pairs if number is not None}
 
 
 class _Kept:
@@ -555,9 +555,9 @@ def table_of(layout: Layout, asked: Asked) -> TextTable:
             """In a pass of its own."""
             gaps = frozenset(places) if asked.keeps_gaps else frozenset[int]()
             of_words = TextTable(layout, Columns((), tuple(places), {}, gaps=gaps), None, asked.words)
-            for _, found, _ in of_words._parsed():
+            for _, words, _ in of_words._parsed():
                 for at, place in enumerate(places):
-                    yield place, [] if found is None else found[:, at].tolist()
+                    yield place, [] if words is None else words[:, at].tolist()
 
         columns, external = choose_columns(layout.path, layout.columns, asked, vocabulary)
         if columns.targets and any(map(_LONG.fullmatch, layout.columns[columns.targets[0]].cells)):
@@ -576,11 +576,11 @@ def _stand_ins(layout: Layout, chosen: Columns, words: Words) -> Iterator[str]:
         if column.kind != "number" or not words.said or _STAND_INS.isdisjoint(column.cells):
             continue
         value = layout.dialect.numbers.value
-        found = _STAND_INS.intersection(column.cells)
-        others = [value(cell) or 0.0 for cell in column.cells if cell not in found]
+        stand_ins = _STAND_INS.intersection(column.cells)
+        others = [value(cell) or 0.0 for cell in column.cells if cell not in stand_ins]
         far = [
             cell
-            for cell in sorted(found)
+            for cell in sorted(stand_ins)
             if others
             and min(abs((value(cell) or 0.0) - each) for each in others) > 5 * (max(others) - min(others))
         ]
@@ -602,7 +602,7 @@ def _refuse_summary(layout: Layout, chosen: Columns) -> None:
         place for place in read if layout.columns[place].numeric and layout.columns[place].width is None
     ):
         value = _value(layout, at)
-        own, others = value(last[at]), [found for row in above if (found := value(row[at])) is not None]
+        own, others = value(last[at]), [number for row in above if (number := value(row[at])) is not None]
         sums = (sum(others), sum(others) / len(others)) if own and len(others) > 1 else ()
         if own and any(math.isclose(own, each, rel_tol=1e-3) for each in sums):
             raise malformed(
@@ -706,18 +706,18 @@ class Text(LineTables):
 
     def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
         with reading(path):
-            found = layout_of(path, packing, options.table, words)
-            if found.dialect.names is None and _names_one(options, found.dialect.rows[0]):
-                found = layout_of(path, packing, replace(options.table, header=True), words)
-        if len(found.columns) == 1 and found.columns[0].kind == "word" and words.said:
+            layout = layout_of(path, packing, options.table, words)
+            if layout.dialect.names is None and _names_one(options, layout.dialect.rows[0]):
+                layout = layout_of(path, packing, replace(options.table, header=True), words)
+        if len(layout.columns) == 1 and layout.columns[0].kind == "word" and words.said:
             fix = (
                 f"if a mark separates its cells, name it with {words.table_key('separator', 'MARK')}"
-                if len(re.findall("[,;\t]", found.columns[0].cells[0])) == 0
+                if len(re.findall("[,;\t]", layout.columns[0].cells[0])) == 0
                 else f'if quotes enclose whole lines, take them off: sed \'s/^"//; s/"$//; s/""/"/g\' '
                 f"{shlex.quote(str(path))} > table.csv"
             )
-            raise malformed(path, f"has one column, of {found.columns[0].holds}; {fix}")
-        return found
+            raise malformed(path, f"has one column, of {layout.columns[0].holds}; {fix}")
+        return layout
 
 
 FORMATS = (Text(),)

@@ -64,10 +64,10 @@ def torch_archive(path: Path) -> Archive:
         return _rows(torch, path, name, tensor, targets=targets, transposed=transposed)
 
     with reading(path):
-        found = contents_archive(path, _load(torch, path), shape=shape, rows=rows)
-    if all(item.shape is None for item in found.items.values()):
+        archive = contents_archive(path, _load(torch, path), shape=shape, rows=rows)
+    if all(item.shape is None for item in archive.items.values()):
         raise malformed(path, f"holds no tensor at its top; {_INSTEAD}")
-    return found
+    return archive
 
 
 def _rows(torch: Any, path: Path, name: str, tensor: Any, *, targets: bool, transposed: bool) -> RowArray:

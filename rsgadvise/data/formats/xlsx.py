@@ -94,15 +94,15 @@ class _Workbook:
         seen = 0
         while True:
             with _excel(self._path):
-                found = list(islice(rows, _ROWS_AT_ONCE))
-            seen += len(found)
+                block = list(islice(rows, _ROWS_AT_ONCE))
+            seen += len(block)
             if seen > _MOST_ROWS:
                 raise malformed(
                     self._path, f"sheet {name!r} claims more than {_MOST_ROWS} rows; save it again in Excel"
                 )
-            if not found:
+            if not block:
                 return
-            yield from found
+            yield from block
 
 
 @dataclass
