@@ -116,7 +116,7 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
     yield _inputs(problem, best)
     boxes = problem.weight_bounds
     if boxes:
-        width = f"{boxes[0]:g}" if len(set(boxes)) == 1 else "/".join(f"{each:g}" for each in boxes)
+        width = f"{boxes[0]:g}" if len(set(boxes)) == 1 else "/".join(f"{box:g}" for box in boxes)
         both = " and bias" if problem.bias else ""
         layers = " by layer" if "/" in width else ""
         if problem.spectral:

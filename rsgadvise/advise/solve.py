@@ -104,7 +104,7 @@ def solve(objective: Objective, space: Space, *, rough: bool = False) -> Rows:
             one = np.ones_like(rows.batch)
             parts.append(replace(rows, schedule=one * schedule_index, keep_range=one * range_index))
     columns = [[getattr(part, field.name) for part in parts] for field in fields(Rows)]
-    joined: list[Any] = [None if each[0] is None else np.concatenate(each) for each in columns]
+    joined: list[Any] = [None if column[0] is None else np.concatenate(column) for column in columns]
     return Rows(*joined)
 
 

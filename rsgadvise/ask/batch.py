@@ -148,7 +148,7 @@ def batch_advice(
         )
 
     rows = tuple(map(row, sizes))
-    fastest = None if cost is None else min(rows, key=lambda each: each.seconds or 0.0).batch_size
+    fastest = None if cost is None else min(rows, key=lambda row: row.seconds or 0.0).batch_size
     change = None
     if after is not None:
         change = _change(before or plan.batch_size, after, critical, cost)

@@ -361,7 +361,7 @@ def _torch_parts(model: Any, key: str) -> Iterator[_Part]:
             yield from _torch_parts(module, where)
         elif name == "Linear":
             weights = tuple(w.detach() for w in (module.weight, module.bias) if w is not None)
-            frozen = not all(each.requires_grad for each in module.parameters())
+            frozen = not all(parameter.requires_grad for parameter in module.parameters())
             yield _Part(
                 where,
                 "other" if frozen else "layer",

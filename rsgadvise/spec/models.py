@@ -158,7 +158,7 @@ class _Named(Rule):
                 settings[key] = _numbers(kind.ranges[key]).check(entry)
             except ValidationError as error:
                 details = error.errors(include_url=False)
-                problems += [((str(key), *each["loc"]), rule_broken(each["msg"])) for each in details]
+                problems += [((str(key), *detail["loc"]), rule_broken(detail["msg"])) for detail in details]
             except PydanticCustomError as error:
                 problems.append(((str(key),), error))
                 if key == "name":

@@ -403,7 +403,7 @@ def _sized(
     is least: a step by that slope, and where N is small secants after it.
     """
     if space.goal is None:
-        sizes = [(each.amount / whole - each.fixed) / max(each.each, 1e-300) for each in space.limits]
+        sizes = [(limit.amount / whole - limit.fixed) / max(limit.each, 1e-300) for limit in space.limits]
         return np.asarray(np.log(np.maximum(np.min([*sizes, np.full(n.shape, _OUT)], axis=0), 1e-300)))
     before, off = logs, np.log(n / whole)
     after = logs + off

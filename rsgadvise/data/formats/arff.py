@@ -208,7 +208,7 @@ class _Rows:
             if word == "@data":
                 self.last = number
                 self.attributes = tuple(attributes)
-                self.defaults = [each.default for each in attributes]
+                self.defaults = [attribute.default for attribute in attributes]
                 if not attributes:
                     self._refuse(number, "no @attribute comes before @data; name the columns")
             elif word == "@attribute":
@@ -295,10 +295,10 @@ def _column(column: Column, attribute: _Attribute) -> Column:
 
 
 def _notes(attributes: Sequence[_Attribute]) -> Iterator[str]:
-    for each in attributes:
-        absent = [word for word in each.words if word in ABSENT]
+    for attribute in attributes:
+        absent = [word for word in attribute.words if word in ABSENT]
         if absent:
-            yield f"The word {absent[0]!r} of attribute {each.name!r} counts as a missing cell."
+            yield f"The word {absent[0]!r} of attribute {attribute.name!r} counts as a missing cell."
 
 
 class Arff(LineTables):

@@ -190,7 +190,7 @@ def _fields(file: _File) -> tuple[_Field, ...]:
     """All columns, by their types and their first rows."""
     from pyarrow import types
 
-    narrow = [at for at, each in enumerate(file.schema) if not types.is_nested(_stored(each.type))]
+    narrow = [at for at, field in enumerate(file.schema) if not types.is_nested(_stored(field.type))]
     narrow = [at for at in narrow if not _is_bytes(_stored(file.schema[at].type))]
     first = next(file.batches(narrow, _SAMPLE), None) if narrow else None
     samples = {} if first is None else dict(zip(narrow, first, strict=True))
@@ -493,7 +493,7 @@ def _pixels(path: Path, place: str, data: bytes, shape: tuple[int, ...] | None) 
 
 def _size(shape: tuple[int, ...]) -> str:
     """Rows, columns and channels as messages show them."""
-    return " x ".join(str(each) for each in shape)
+    return " x ".join(str(length) for length in shape)
 
 
 def _common_type(fields: Sequence[_Field]) -> np.dtype[Any]:
@@ -523,7 +523,7 @@ class ArrowTable(Table):
         elif dtype.kind != "f" and not columns.gaps.isdisjoint(columns.features):
             dtype = np.dtype(np.float64)
         super().__init__(
-            [each.column for each in fields],
+            [field.column for field in fields],
             columns,
             external,
             words,
@@ -532,7 +532,7 @@ class ArrowTable(Table):
             rows=file.rows,
             dtype=dtype,
             column_names=columns.input_names(file.schema.names),
-            notes=(*columns.notes, *(each.note for each in chosen if each.note)),
+            notes=(*columns.notes, *(field.note for field in chosen if field.note)),
         )
         self._file, self._fields = file, fields
 
@@ -589,7 +589,7 @@ def open_arrow(file: _File, asked: Asked) -> ArrowTable:
                 words, there = _texts(_plain(array).unique(), 0)
                 yield at, words[there].tolist()
 
-    columns, external = choose_columns(file.path, [each.column for each in fields], asked, vocabulary)
+    columns, external = choose_columns(file.path, [field.column for field in fields], asked, vocabulary)
     for at in columns.features:
         missing = fields[at].missing
         if missing is not None:
@@ -600,7 +600,7 @@ def open_arrow(file: _File, asked: Asked) -> ArrowTable:
 def read_target_arrow(file: _File) -> RowArray:
     """The targets in a table of their own."""
     fields = _checked_fields(file)
-    places = targets_among([each.column for each in fields])
+    places = targets_among([field.column for field in fields])
     for at in places:
         each = fields[at]
         if not each.column.target:

@@ -98,7 +98,7 @@ def _look(path: Path) -> _Found:
         DataError: there are none, or the sub-folders are no classes.
     """
     images, folders, others = _entries(path)
-    parts = [each.name for each in folders if each.name.lower() in _PARTS]
+    parts = [folder.name for folder in folders if folder.name.lower() in _PARTS]
     if parts and len(parts) == len(folders) and not images:
         train = next((name for name in parts if name.lower().startswith("train")), parts[0])
         raise malformed(
@@ -106,10 +106,10 @@ def _look(path: Path) -> _Found:
             f"holds {' and '.join(parts)}, which are parts of a data set and no classes; name the folder "
             f"{path / train}",
         )
-    inside = {each: _entries(each) for each in folders}
-    full = [each for each in folders if inside[each][0]]
+    inside = {folder: _entries(folder) for folder in folders}
+    full = [folder for folder in folders if inside[folder][0]]
     if len(full) < 2 and images:
-        return _Found(images, None, [each.name for each in (*folders, *others)])
+        return _Found(images, None, [entry.name for entry in (*folders, *others)])
     if len(full) == 1:
         raise malformed(
             path,
@@ -122,11 +122,11 @@ def _look(path: Path) -> _Found:
             f"is a folder without images ({kinds}); name a file in it, a folder of images, or one with a "
             "sub-folder of images for each class",
         )
-    over = [each.name for each in (*images, *others, *(each for each in folders if each not in full))]
-    for each in full:
-        over += [f"{each.name}/{other.name}" for other in (*inside[each][1], *inside[each][2])]
-    files = [file for each in full for file in inside[each][0]]
-    return _Found(files, [each.name for each in full for _ in inside[each][0]], over)
+    over = [entry.name for entry in (*images, *others, *(entry for entry in folders if entry not in full))]
+    for folder in full:
+        over += [f"{folder.name}/{other.name}" for other in (*inside[folder][1], *inside[folder][2])]
+    files = [file for folder in full for file in inside[folder][0]]
+    return _Found(files, [folder.name for folder in full for _ in inside[folder][0]], over)
 
 
 class _Kind:

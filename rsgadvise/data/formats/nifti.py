@@ -43,7 +43,7 @@ class _Volumes:
     @property
     def note(self) -> str:
         count, *axes = self.raw.shape
-        size = " x ".join(str(each) for each in reversed(axes))
+        size = " x ".join(str(length) for length in reversed(axes))
         if count == 1:
             return f"The file is one volume of {size} voxels, so one row; volumes in a fourth axis are rows."
         return f"Each of the {count} volumes of {size} voxels is a row."
@@ -71,13 +71,13 @@ def _volumes(path: Path, packing: Packing | None) -> _Volumes:
         kind = nib.Nifti1Header if version == 1 else nib.Nifti2Header
         try:
             header = kind.from_fileobj(io.BytesIO(start[:length]), check=False)
-            shape = tuple(int(each) for each in header.get_data_shape())
+            shape = tuple(int(size) for size in header.get_data_shape())
             slope, intercept = header.get_slope_inter()
             offset = max(int(header.get_data_offset()), length + _BEFORE_VOXELS)
         except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError) as error:
             raise malformed(path, f"has a damaged header: {error}; write it again") from error
         dtype = _dtype(path, header)
-    if len(shape) < 3 or any(each != 1 for each in shape[4:]):
+    if len(shape) < 3 or any(size != 1 for size in shape[4:]):
         raise malformed(
             path, f"has axes of {shape} voxels; save one volume (x, y, z), or several (x, y, z, row)"
         )

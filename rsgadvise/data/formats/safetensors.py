@@ -67,7 +67,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def _whole(value: object) -> bool:
-    return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
+    return isinstance(value, list) and all(type(number) is int and number >= 0 for number in value)
 
 
 def safetensors_archive(path: Path) -> Archive:

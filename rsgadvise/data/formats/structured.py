@@ -145,7 +145,7 @@ def _records(label: str, opened: Callable[[], BinaryIO], size: int) -> Records:
 
 def _is_plain(name: object, kind: object, shape: object = ()) -> bool:
     """Whether a field is of numbers or words; one without a name is room between two others."""
-    sizes = isinstance(shape, tuple) and all(isinstance(each, int) and each > 0 for each in shape)
+    sizes = isinstance(shape, tuple) and all(isinstance(size, int) and size > 0 for size in shape)
     plain = isinstance(kind, str) and (not name or _PLAIN.fullmatch(kind) is not None)
     return isinstance(name, str) and sizes and plain
 
@@ -175,8 +175,8 @@ class StructuredNpz(LineTables):
     def holds(self, path: Path) -> bool:
         try:
             with zipfile.ZipFile(path) as archive:
-                members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
-                own = [each for each in members if _is_structured(archive, each)]
+                members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+                own = [member for member in members if _is_structured(archive, member)]
                 return bool(own) and all(len(shape_of(archive, e) or ()) < 2 for e in members if e not in own)
         except (OSError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error):
             return False  # said by the reader of .npz

@@ -402,7 +402,7 @@ class _Parser:
             gone = [dialect.absent(cell) or cell in NO_NUMBER for cell in cells]
             nothing = self._nothing(place)
             numbers = [nothing if lost else value(cell) for cell, lost in zip(cells, gone, strict=True)]
-            if any(each is None for each in numbers):
+            if any(number is None for number in numbers):
                 return None
             values = np.asarray([*numbers, nothing], np.float64)
             return np.asarray(values[codes])
@@ -582,7 +582,7 @@ def _stand_ins(layout: Layout, chosen: Columns, words: Words) -> Iterator[str]:
             cell
             for cell in sorted(stand_ins)
             if others
-            and min(abs((value(cell) or 0.0) - each) for each in others) > 5 * (max(others) - min(others))
+            and min(abs((value(cell) or 0.0) - other) for other in others) > 5 * (max(others) - min(others))
         ]
         if far:
             name = "" if column.name is None else f" ({column.name!r})"
@@ -604,7 +604,7 @@ def _refuse_summary(layout: Layout, chosen: Columns) -> None:
         value = _value(layout, at)
         own, others = value(last[at]), [number for row in above if (number := value(row[at])) is not None]
         sums = (sum(others), sum(others) / len(others)) if own and len(others) > 1 else ()
-        if own and any(math.isclose(own, each, rel_tol=1e-3) for each in sums):
+        if own and any(math.isclose(own, total, rel_tol=1e-3) for total in sums):
             raise malformed(
                 layout.path, f"its last row, {called!r}, sums up those above; take it out of the file"
             )

@@ -64,7 +64,7 @@ class _Workbook:
                 )
         library = optional("openpyxl", path, "Excel workbooks need openpyxl", extra="xlsx")
         with _excel(path), zipfile.ZipFile(path) as archive:
-            check_expansion(path, sum(each.file_size for each in archive.infolist()), path.stat().st_size)
+            check_expansion(path, sum(member.file_size for member in archive.infolist()), path.stat().st_size)
         self._path = path
         self._stream = path.open("rb")
         try:

@@ -142,8 +142,8 @@ def _climbed(
     """Runs of these, and of as many `further` powers of two where the best is at an end."""
     rungs = run(candidates, steps)
     for _ in range(_MOST_FURTHER):
-        rungs.sort(key=lambda each: each.candidate.stepsize)
-        losses = [each.loss for each in rungs]
+        rungs.sort(key=lambda rung: rung.candidate.stepsize)
+        losses = [rung.loss for rung in rungs]
         low = losses.index(min(losses)) if math.isfinite(min(losses)) else 0
         if 0 < low < len(losses) - 1:
             break
@@ -154,8 +154,8 @@ def _climbed(
 
 def _lowest(runs: Sequence[Trained]) -> Trained | None:
     """The one with the lowest loss, of several the smallest stepsize."""
-    usable = [each for each in runs if math.isfinite(each.loss)]
-    return min(usable, key=lambda each: (each.loss, each.candidate.stepsize), default=None)
+    usable = [run for run in runs if math.isfinite(run.loss)]
+    return min(usable, key=lambda run: (run.loss, run.candidate.stepsize), default=None)
 
 
 def _halved(
@@ -163,7 +163,7 @@ def _halved(
 ) -> Trained:
     """Half of its stepsize, after as many iterations."""
     gamma = best.candidate.stepsize / 2
-    known = [each for each in heat if math.isclose(each.candidate.stepsize, gamma)]
+    known = [rung for rung in heat if math.isclose(rung.candidate.stepsize, gamma)]
     half = known[0] if known else run([Candidate(gamma)], best.steps)[0]
     return half if math.isfinite(half.loss) else best
 
@@ -172,7 +172,7 @@ def _spread(heat: Sequence[Trained], best: Trained, start: float) -> float:
     """From the rungs of a heat that did as well as the best; half a rung at the least."""
     most = best.loss + _ALIKE * max(0.0, min(abs(best.loss), start - best.loss))
     ratios = [
-        abs(math.log(each.candidate.stepsize / best.candidate.stepsize)) for each in heat if each.loss <= most
+        abs(math.log(rung.candidate.stepsize / best.candidate.stepsize)) for rung in heat if rung.loss <= most
     ]
     return math.sqrt(2) * math.exp(max(ratios, default=0.0))
 

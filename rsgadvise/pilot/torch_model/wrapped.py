@@ -125,7 +125,7 @@ class Wrapped:
         decode: Decode | None = None,
     ) -> None:
         self.module = copy.deepcopy(module)
-        weights = [each for each in self.module.parameters() if each.requires_grad]
+        weights = [weight for weight in self.module.parameters() if weight.requires_grad]
         if not weights:
             raise UsageError("the model has no weights to train; give a torch.nn.Module with parameters")
         here = weights[0].device
@@ -133,8 +133,8 @@ class Wrapped:
             device = here if here.type != "cpu" or not torch.cuda.is_available() else torch.device("cuda")
         self.device = torch.device(device)
         self.module.to(self.device).train()
-        self.names = [name for name, each in self.module.named_parameters() if each.requires_grad]
-        self.weights: Tensors = [each for each in self.module.parameters() if each.requires_grad]
+        self.names = [name for name, weight in self.module.named_parameters() if weight.requires_grad]
+        self.weights: Tensors = [weight for weight in self.module.parameters() if weight.requires_grad]
         self.loss, self.decode = loss, decode
         self.inputs, self.targets = self._like_weights(inputs), self._like_weights(targets)
         if len(self.inputs) != len(self.targets):

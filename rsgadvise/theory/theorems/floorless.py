@@ -140,6 +140,6 @@ class FloorlessMultilayer(Floorless):
         noise, of_layers = self._factors[2], self._network.layer_variances
         return FloorlessLayers(
             total=self.descent,
-            variances=lambda zeta: [noise * each for each in of_layers(zeta)],
+            variances=lambda zeta: [noise * variance for variance in of_layers(zeta)],
             depth=self.problem.stepsizes,
         )

@@ -197,4 +197,4 @@ class MeasuredLayers(_Measured, Layers):
     """In a box, with a variance for each layer."""
 
     def layer_variances(self, keep_prob: FloatArray) -> list[FloatArray]:
-        return [np.full(np.shape(keep_prob), each) for each in self.known.layer_variances]
+        return [np.full(np.shape(keep_prob), variance) for variance in self.known.layer_variances]
