@@ -9,7 +9,7 @@ from collections.abc import Sequence
 _NUMBER = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?)(.*)", re.DOTALL)
 _MANY = 100  # epochs
 _PLAIN, _DIGITS = (1e-4, 1e7), 4  # between which a number is short without an exponent
-_SHORT = 1e5  # below which zeros at its end are shorter than an exponent
+_SHORT = 1e6  # below which zeros at its end are shorter than an exponent
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -104,6 +104,7 @@ class TrainingPlan:
         counted: what that is a share of: rows, or answers, of which a row has several, each 0 or 1.
         held_out_off: how far values are off in the mean, in the units of the file, one of each target;
             `constant_off` is that of always saying the median of the others.
+        held_out_rows: over which all of these are means.
         folds: parts of the rows that whole trainings held out in turn; 1 where one was, or none.
         spread: the stepsize lies within a factor of this of the one shown, as far as halves, twins or seeds
             of the same measurement tell; 1 or more, or None where nothing was repeated.
@@ -139,6 +140,7 @@ class TrainingPlan:
     counted: Counted | None = None
     held_out_off: tuple[float, ...] | None = None
     constant_off: tuple[float, ...] | None = None
+    held_out_rows: int = 0
     folds: int = 1
     spread: float | None = None
     expected: tuple[Expected, ...] = ()

@@ -48,6 +48,7 @@ class Rehearsal:
         cooldown: share of each over which its stepsize fell to 0.
         folds: parts of the rows that were held out in turn; 1 where one was.
         constant: errors of one answer to all rows held out: see `Judge.told`.
+        rows: held out, that errors and losses are means over.
         part: of the iterations of a whole training that the longest has.
         shorter: whether shorter steps were tried too, and rows held out did worse.
     """
@@ -59,6 +60,7 @@ class Rehearsal:
     cooldown: float = 0.0
     folds: int = 1
     constant: tuple[float | None, tuple[float, ...] | None] = (None, None)
+    rows: int = 0
     part: float = 1.0
     shorter: bool = False
 
@@ -145,7 +147,16 @@ def rehearse(
     work = replicas * (len(folds) * float(steps) * candidate.batch_size + looking)
     best = _best(others.mean(axis=1), _wrong(judge, wrongs), lengths >= fewest, oscillates=not cooldown)
     constant = (None, None) if judge is None else judge.told(np.concatenate(constants))
-    return Rehearsal(looks, looks[best], candidate.iterations, work, cooldown, len(folds), constant)
+    return Rehearsal(
+        looks,
+        looks[best],
+        candidate.iterations,
+        work,
+        cooldown,
+        len(folds),
+        constant,
+        rows=others.shape[1],
+    )
 
 
 @dataclass(slots=True)

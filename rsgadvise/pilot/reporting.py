@@ -668,6 +668,7 @@ def raced_plan(
         counted=report.counted,
         held_out_off=report.held_out_off,
         constant_off=report.constant_off,
+        held_out_rows=report.held_out_rows,
         spread=spread,
     )
     if rehearsal is None:
@@ -687,6 +688,7 @@ def raced_plan(
             constant_error=rehearsal.constant[0],
             held_out_off=look.held_out_off,
             constant_off=rehearsal.constant[1],
+            held_out_rows=rehearsal.rows,
             folds=rehearsal.folds,
             expected=expected(curve, plan.iterations, held_out=others, seen=REHEARSED),
         )

@@ -197,6 +197,7 @@ RAN = TrainingPlan(
     constant_loss=0.4771,
     held_out_error=0.048,
     constant_error=0.394,
+    held_out_rows=250,
 )
 TWO_LAYERS = """
 network: {kind: multilayer, layers: [6, 4, 3], weight_bound: 0.1}
@@ -221,7 +222,7 @@ def test_what_the_answer_trains_with_is_emitted(target: Target) -> None:
     said = plain_comment(text)
     assert "Values: the best of a race of short runs on the data." in said
     assert "training loss 0.0714, that of a constant prediction 0.4771." in said
-    assert "It had 4.8 % of rows held out wrong (always saying the commonest class: 39.4 %)." in said
+    assert "It had 4.8 % of 250 rows held out wrong (always saying the commonest class: 39.4 %)." in said
     assert "Bound on" not in said  # no rank has these values
     if target == "optuna":
         assert values["FACTORS"] == (1 / 8, 8)

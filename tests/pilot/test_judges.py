@@ -133,5 +133,5 @@ def test_an_answer_of_values_is_told_in_the_units_of_the_file(tmp_path: Path, ru
     assert (pounds["held_out_error"], pounds["counted"]) == (None, None)
     assert [look["held_out_off"] for look in pounds["looks"]].count(pounds["held_out_off"]) == 1
     told = run.words("recommend", tmp_path / "1.csv", "--target", "price", "--epochs", 60, "--hidden", 8)
-    assert f"it was off by {pounds['held_out_off'][0]:.3g} on average on the others" in told
+    assert f"it was off by {pounds['held_out_off'][0]:.3g} on average on the 40 others" in told
     assert f"(always saying the median: {pounds['constant_off'][0]:.3g})" in told

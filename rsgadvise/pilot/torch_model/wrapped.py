@@ -289,6 +289,7 @@ class Wrapped:
             "held_out_error": wrong,
             "constant_error": float(missed.double().mean()),
             "counted": "rows" if one else "answers",
+            "held_out_rows": len(rows),
         }
 
     def _off(self, rows: Any, others: Any) -> dict[str, Any]:
@@ -301,7 +302,8 @@ class Wrapped:
         answers = [tensor.reshape(len(tensor), -1).double().cpu().numpy() for tensor in known]
         predicted, wanted, before = answers if self.decode is None else map(self.decode, answers)
         off = np.abs(predicted - wanted).mean(axis=0), np.abs(np.median(before, axis=0) - wanted).mean(axis=0)
-        return {"held_out_off": tuple(off[0].tolist()), "constant_off": tuple(off[1].tolist())}
+        ours, medians = (tuple(each.tolist()) for each in off)
+        return {"held_out_off": ours, "constant_off": medians, "held_out_rows": len(rows)}
 
     def _wrong_answers(self, rows: Any) -> float | None:
         """Share of outputs on the wrong side of 0; None of targets that are not 0 or 1."""

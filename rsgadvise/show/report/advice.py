@@ -200,7 +200,7 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
             untold = "; no rows were held out, so that it says little of new ones"
             text += untold * (plan.held_out_loss is None)
-            if judged := errors(plan, "rows held out"):
+            if judged := errors(plan):
                 text += f"; it {judged}"
         if _no_better(plan):
             same = "the median" if plan.held_out_error is None else "the commonest class"
@@ -223,13 +223,15 @@ def _whole(plan: TrainingPlan) -> str:
         later = f"after {count(whole.iterations)} iterations: {number(whole.held_out_loss, 3)}"
         losses.append(f"{later}, so it ends early")
     loss = f"a loss of {number(plan.held_out_loss or 0.0, 3)} ({'; '.join(losses)})"
-    if judged := errors(plan, "the others"):
+    others = "the others" if plan.folds > 1 else f"the {count(plan.held_out_rows)} others"
+    if judged := errors(plan, others):
         return f"{trained} it {judged}, at {loss}"
-    return f"{trained} it came to {loss} on the others"
+    return f"{trained} it came to {loss} on {others}"
 
 
-def errors(plan: TrainingPlan, rows: str) -> str:
-    """What "it" answered of some rows that is wrong, or by how much, beside one answer to all; or nothing."""
+def errors(plan: TrainingPlan, rows: str = "") -> str:
+    """What "it" got wrong of rows held out, or by how much, beside one answer to all; or nothing."""
+    rows = rows or f"{count(plan.held_out_rows)} rows held out"
     if plan.held_out_error is not None and plan.constant_error is not None:
         what, same = rows, "the commonest class"
         if plan.counted == "answers":

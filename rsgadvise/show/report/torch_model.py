@@ -82,7 +82,7 @@ def _worth(advice: ModelAdvice) -> str:
         text += f" (a stepsize known within a factor of {number(plan.spread, 2)})"
     if plan.constant_loss is not None:
         text += f"; a constant prediction has {number(plan.constant_loss, 3)}"
-    if judged := errors(plan, "rows held out"):
+    if judged := errors(plan):
         text += f"; it {judged}"
     return f"{text}."
 
