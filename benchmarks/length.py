@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks.advice.problems import is_there, parts_of
 from rsgadvise import recommend
 from rsgadvise.pilot.advising import cooldown_for
-from rsgadvise.pilot.arena import Arena, Classes
 from rsgadvise.pilot.race import cooled_down
+from rsgadvise.pilot.task import Classes, Task
 from rsgadvise.pilot.tournament import loss_at, predictions
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
@@ -62,20 +62,18 @@ def _tables(folder: Path) -> Iterator[tuple[str, Any, Any]]:
     yield "chessboard", inputs, np.eye(2)[(3 * inputs).astype(int).sum(axis=1) % 2]
 
 
-def _tested(arena: Arena, plan: Any, iterations: int, cooldown: float, aside: Data) -> tuple[float, float]:
+def _tested(task: Task, plan: Any, iterations: int, cooldown: float, aside: Data) -> tuple[float, float]:
     """(loss, share that is wrong) of the rows kept aside, in the mean of the starts."""
     gammas = plan.stepsize if isinstance(plan.stepsize, tuple) else (plan.stepsize,) * 2
-    setting = Training(arena.network, arena.data, gammas, plan.batch_size, optimizer=arena.optimizer)
+    setting = Training(task.network, task.data, gammas, plan.batch_size, optimizer=task.optimizer)
     found = []
     for key in range(20, 20 + SEEDS):
-        streams = [arena.stream(key)]
-        shot = cooled_down(
-            setting, arena.start(key), (), streams, first=1, last=iterations, cooldown=cooldown
-        )
-        outputs, wrong = predictions(arena.network, shot.weights, aside.inputs), np.nan
-        if isinstance(arena.judge, Classes):
-            wrong = arena.judge.errors(outputs, aside.targets).mean()
-        found.append((loss_at(arena.network, shot.weights, aside), wrong))
+        streams = [task.stream(key)]
+        shot = cooled_down(setting, task.start(key), (), streams, first=1, last=iterations, cooldown=cooldown)
+        outputs, wrong = predictions(task.network, shot.weights, aside.inputs), np.nan
+        if isinstance(task.judge, Classes):
+            wrong = task.judge.errors(outputs, aside.targets).mean()
+        found.append((loss_at(task.network, shot.weights, aside), wrong))
     return tuple(np.mean(found, axis=0).tolist())
 
 
@@ -104,13 +102,13 @@ def main() -> int:
                 continue
             problem = resolve(spec)
             every = Data(inputs[own].astype(np.float32), targets[own].astype(np.float32))
-            arena = Arena.of(
+            task = Task.of(
                 Network.of(problem, 1.0), every, seed=0, hold_out=False, optimizer=problem.optimizer
             )
             test = Data(inputs[aside].astype(np.float32), targets[aside].astype(np.float32))
             whole = plan.looks[-1].iterations
-            full = _tested(arena, plan, whole, cooldown_for(spec), test)
-            early = _tested(arena, plan, plan.iterations, plan.cooldown, test)
+            full = _tested(task, plan, whole, cooldown_for(spec), test)
+            early = _tested(task, plan, plan.iterations, plan.cooldown, test)
             rows.append((*full, *early))
             print(
                 f"{name:32} {kind:13} {plan.iterations:6} of {whole:6}: "

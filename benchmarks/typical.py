@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from benchmarks.advice.problems import HIDDEN, PACKAGED, Problem, is_there, load_problem
 from benchmarks.advice.statistics import MARGIN, trial_equivalents
 from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, judged
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate
+from rsgadvise.pilot.task import Task
 from rsgadvise.pilot.twins import Statistics
 from rsgadvise.pilot.typical import rehearse
 from rsgadvise.theory.calibrated import loss_stepsize
@@ -123,7 +123,7 @@ def advised(problem: Problem, *, seeds: int) -> Iterator[tuple[str, list[float],
             yield "closed form 1/U", [closed_form(known, network.layers)], [1.0]
     measured = [
         calibrate(
-            Arena.of(network, problem.training, seed=seed, hold_out=False),
+            Task.of(network, problem.training, seed=seed, hold_out=False),
             batch_size=BATCH_SIZE,
             iterations=ITERATIONS,
         )

@@ -253,7 +253,7 @@ def config() -> Callable[[str], Path]:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What a pilot spends, counted where it is computed: gradients of single examples, for curvature too."""
-    from rsgadvise.pilot import calibration, looking, race
+    from rsgadvise.pilot import calibration, checkpoints, race
     from rsgadvise.training.curvature import Curvature
     from rsgadvise.training.rsg import train
 
@@ -274,6 +274,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(Curvature, "__init__", counting_init)
     monkeypatch.setattr(Curvature, "product", counting_product)
-    for module in (race, calibration, looking):
+    for module in (race, calibration, checkpoints):
         monkeypatch.setattr(module, "train", counting_train)
     return spent

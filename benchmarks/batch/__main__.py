@@ -50,9 +50,9 @@ from rsgadvise import recommend
 from rsgadvise.advise.model_results import ModelAdvice
 from rsgadvise.advise.results import Advice, NoiseScale
 from rsgadvise.pilot import DEFAULT_WORK
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.batch_race import BatchRace, Usual, race_batches
 from rsgadvise.pilot.noise_scale import measured_noise
+from rsgadvise.pilot.task import Task
 from rsgadvise.theory.batch_size import stepsize_factor
 from rsgadvise.training.networks import initial_weights
 
@@ -76,8 +76,8 @@ def _predicted(setting: Setting) -> dict[str, Any]:
     usual = Usual.of(setting.optimizer, setting.data.rows)
     predicted = race.carried(plan.batch_size, plan.iterations, usual)
     seconds = time.perf_counter() - middle
-    arena = Arena.of(setting.network, setting.data, seed=0, hold_out=False)
-    start, _ = measured_noise(arena, arena.start(0), allowed=_AT_START)
+    task = Task.of(setting.network, setting.data, seed=0, hold_out=False)
+    start, _ = measured_noise(task, task.start(0), allowed=_AT_START)
     return _line(advice, race, predicted, noise, start) | {
         "race_seconds": seconds,
         "advice_seconds": middle - begun,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from research.agreement.design import Configuration, Sweep, held
 from research.agreement.sources import rows_of
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import Calibration, calibrate, steepness
+from rsgadvise.pilot.task import Task
 from rsgadvise.theory import BY_THEOREM
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.problem import MeasuredConstants, Problem
@@ -122,8 +122,8 @@ def with_calibration(problem: Problem, outcome: Outcome) -> Problem:
 
 
 def _calibration(configuration: Configuration, network: Network, data: Data) -> Calibration:
-    arena = Arena.of(network, data, seed=configuration.key, hold_out=False)
-    return calibrate(arena, batch_size=configuration.batch_size, iterations=configuration.iterations)
+    task = Task.of(network, data, seed=configuration.key, hold_out=False)
+    return calibrate(task, batch_size=configuration.batch_size, iterations=configuration.iterations)
 
 
 def _limit(

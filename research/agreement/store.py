@@ -21,7 +21,7 @@ __all__ = ["Task", "outcomes"]
 Task = Configuration | Sweep
 
 _BELOW = ("theory", "training")
-_MEASURERS = (*_BELOW, "pilot/arena.py", "pilot/calibration.py")
+_MEASURERS = (*_BELOW, "pilot/task.py", "pilot/calibration.py")
 """Parts of the package that decide an outcome: limits of stepsizes, training and measuring."""
 
 

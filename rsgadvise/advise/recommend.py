@@ -221,7 +221,7 @@ def rank(
         assumed=(*relevant(problem, constants), *space.assumed),
     )
     if ranked.batch.size == 0:
-        from rsgadvise.advise.reach import infeasible
+        from rsgadvise.advise.infeasible import infeasible
 
         none = infeasible(objective, space)
         if space.goal is not None:

@@ -13,11 +13,11 @@ from rsgadvise.advise.recommend import rank, ranking_objective, training_plan, w
 from rsgadvise.advise.results import Advice, MeasuredConstant, Recommendation, by_matrix
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import UsageError
-from rsgadvise.pilot.arena import FEWEST_SAMPLES, Arena, Spending
 from rsgadvise.pilot.calibration import SHARE, Calibration, calibrate
 from rsgadvise.pilot.candidates import ANCHOR, Proposals, usual_stepsize
 from rsgadvise.pilot.directional import Unit, unit_for
 from rsgadvise.pilot.reporting import Reporter, calibration_spread
+from rsgadvise.pilot.task import FEWEST_SAMPLES, Spending, Task
 from rsgadvise.pilot.tournament import Progress, Tournament
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, about
@@ -74,10 +74,10 @@ def advise_with_data(
     keep_prob = max(high for _, high in space.keep_probs)
     network = Network.of(problem, keep_prob)
     optimizer = problem.optimizer
-    arena = Arena.of(network, data, seed=seed, hold_out=spending is not None, optimizer=optimizer)
+    task = Task.of(network, data, seed=seed, hold_out=spending is not None, optimizer=optimizer)
     told = progress or (lambda part, name: None)
     told(0.0, "measuring")
-    calibration = _calibration(arena, problem, space, spending)
+    calibration = _calibration(task, problem, space, spending)
     known = _calibrated(problem, calibration)
     calibrated = rank(known, space, constants="calibrated", top=top)
     advice = calibrated if about(constants).on_rows else rank(known, space, constants=constants, top=top)
@@ -87,7 +87,7 @@ def advise_with_data(
     if optimizer.plain:
         quantities = _quantities(known, space, best, calibration)
     else:
-        unit = unit_for(arena, calibration, arena.rng(_LAYERS), batch_size=best.batch_size)
+        unit = unit_for(task, calibration, task.rng(_LAYERS), batch_size=best.batch_size)
         quantities = _along(unit, calibration)
         if space.stepsize is None:
             gammas = tuple(ANCHOR**best.decay / unit.smoothness * part for part in unit.shape)
@@ -99,7 +99,7 @@ def advise_with_data(
         known.weight_bounds,
         source="calibrated",
         spread=calibration_spread(quantities),
-        constant_loss=arena.constant_loss,
+        constant_loss=task.constant_loss,
     )
     advice = replace(advice, measured=quantities, cost=work / best.samples, train=plan)
     if spending is None:
@@ -109,7 +109,7 @@ def advise_with_data(
     reporter = Reporter(
         known,
         space,
-        arena,
+        task,
         constants,
         stopping_is_open,
         top,
@@ -118,7 +118,7 @@ def advise_with_data(
         free_box,
         free_length=spec.training.iterations is None and not isinstance(spec.training.stopping, tuple),
     )
-    unit = unit or unit_for(arena, calibration, arena.rng(_LAYERS), batch_size=best.batch_size)
+    unit = unit or unit_for(task, calibration, task.rng(_LAYERS), batch_size=best.batch_size)
     return _raced(
         advice, best, calibration, unit, reporter, spending=spending, threads=threads, progress=told
     )
@@ -145,7 +145,7 @@ def _calibrated(problem: Problem, calibration: Calibration) -> Problem:
     )
 
 
-def _calibration(arena: Arena, problem: Problem, space: Space, spending: Spending | None) -> Calibration:
+def _calibration(task: Task, problem: Problem, space: Space, spending: Spending | None) -> Calibration:
     """Measure at the cost of a share of the training that may be advised, or of what work is enough for.
 
     How long that is nobody knows where there is a target: the shortest calibration tells about how long.
@@ -156,17 +156,17 @@ def _calibration(arena: Arena, problem: Problem, space: Space, spending: Spendin
         if spending is None or not spending.lenient:
             return None
         training = float(batch_size * iterations)
-        enough = spending.samples(arena.network, batch_size=batch_size, training=training)
+        enough = spending.samples(task.network, batch_size=batch_size, training=training)
         return min(SHARE * max(training, FEWEST_SAMPLES), _CALIBRATION_PART * enough)
 
     if space.goal is None:
-        return calibrate(arena, batch_size=batch_size, iterations=iterations, allowed=allowed())
-    short = calibrate(arena, batch_size=batch_size, iterations=1)
+        return calibrate(task, batch_size=batch_size, iterations=iterations, allowed=allowed())
+    short = calibrate(task, batch_size=batch_size, iterations=1)
     plan = rank(_calibrated(problem, short), space, constants="calibrated", top=1)
     if plan.infeasible is None:
         best = plan.recommendations[0]
         batch_size, iterations = best.batch_size, best.iterations
-    long = calibrate(arena, batch_size=batch_size, iterations=iterations, allowed=allowed())
+    long = calibrate(task, batch_size=batch_size, iterations=iterations, allowed=allowed())
     return replace(long, work=short.work + long.work)
 
 
@@ -267,9 +267,9 @@ def _raced(
     progress: Progress,
 ) -> Advice:
     """The advice with the winner of a race in front; `best` is the calibrated advice."""
-    arena = reporter.arena
+    task = reporter.task
     work = calibration.work + unit.work
-    matrices = len(arena.network.shapes)
+    matrices = len(task.network.shapes)
     proposals = Proposals(
         space=reporter.space,
         known=replace(calibration.constants, smoothness=unit.smoothness),
@@ -279,14 +279,14 @@ def _raced(
         keep_prob=best.keep_prob,
         decay=best.decay,
         advised=by_matrix(best.stepsize, matrices),
-        usual=usual_stepsize(arena.network, arena.data.inputs, arena.optimizer),
-        optimizer=arena.optimizer,
-        lingers=arena.network.lingers,
+        usual=usual_stepsize(task.network, task.data.inputs, task.optimizer),
+        optimizer=task.optimizer,
+        lingers=task.network.lingers,
     )
     # Rounding N makes other batch sizes a little cheaper, and the winner's training is what counts.
     first = proposals.first()[0]
     samples = min(candidate.samples for candidate in (first, *proposals.variants(first)))
-    budget = spending.samples(arena.network, batch_size=best.batch_size, training=samples)
+    budget = spending.samples(task.network, batch_size=best.batch_size, training=samples)
     if work > _CALIBRATION_SHARE * budget and not spending.lenient:
         raise UsageError(
             f"the pilot must be at least {_rounded_up(work / (_CALIBRATION_SHARE * samples))} for a training "
@@ -294,7 +294,7 @@ def _raced(
             f"{spending.trainings:g}; raise it, or plan more iterations"
         )
     tournament = Tournament(
-        arena=arena,
+        task=task,
         proposals=proposals,
         allowance=(1 - _STATE_SHARE) * budget - work,
         threads=threads,

@@ -230,7 +230,7 @@ def _measured(
 ) -> Advice:
     """Calibrated on the rows, and raced on them."""
     from rsgadvise.pilot.advice import advise_with_data
-    from rsgadvise.pilot.arena import Spending
+    from rsgadvise.pilot.task import Spending
 
     spending = Spending(effort.pilot) if effort.pilot else None
     if effort.automatic and effort.pilot is None:

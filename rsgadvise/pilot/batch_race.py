@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from rsgadvise.advise.results import NoiseScale, TrainingPlan, by_matrix
-from rsgadvise.pilot.arena import Arena, multiply_adds
+from rsgadvise.pilot.task import Task, multiply_adds
 from rsgadvise.pilot.tournament import loss_at
 from rsgadvise.records import dataclass
 from rsgadvise.theory.optimizers.optimizer import Optimizer
@@ -288,15 +288,15 @@ def race_batches(
         seed: of the start and the mini-batches.
         work: multiply-adds that it may cost.
     """
-    arena = Arena.of(network, data, seed=seed, hold_out=False, optimizer=optimizer)
-    starts = [arena.start(_START + seed) for seed in range(SEEDS)]
+    task = Task.of(network, data, seed=seed, hold_out=False, optimizer=optimizer)
+    starts = [task.start(_START + seed) for seed in range(SEEDS)]
     start = [np.concatenate(level) for level in zip(*starts, strict=True)]
     own = by_matrix(plan.stepsize, len(network.shapes))
 
     def run(size: int, multiple: float, looks: Sequence[int]) -> Iterator[tuple[int, float]]:
         stepsizes = tuple(multiple * gamma for gamma in own)
-        training = Training(network, arena.data, stepsizes, size, optimizer=optimizer)
-        streams = [arena.stream(_BATCHES, size, seed) for seed in range(SEEDS)]
+        training = Training(network, task.data, stepsizes, size, optimizer=optimizer)
+        streams = [task.stream(_BATCHES, size, seed) for seed in range(SEEDS)]
         for shot in train(training, start, streams, [np.array(looks) + 1] * SEEDS):
             losses = [
                 loss_at(network, one, judged)
@@ -304,7 +304,7 @@ def race_batches(
             ]
             yield shot.iteration - 1, mean_loss(losses)
 
-    judged = arena.part(arena.sample(_JUDGED, arena.rng(_JUDGING)))
+    judged = task.part(task.sample(_JUDGED, task.rng(_JUDGING)))
     return batch_race(
         run,
         batch_size=plan.batch_size,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.results import NoiseScale
 from rsgadvise.errors import HypothesisError
-from rsgadvise.pilot.arena import Arena, flat, shaped
+from rsgadvise.pilot.task import Task, flat, shaped
 from rsgadvise.records import dataclass
 from rsgadvise.theory.problem import MeasuredConstants
 from rsgadvise.training.curvature import PRODUCT_COST, Curvature, Spectrum, extreme_eigenvalues
@@ -88,14 +88,14 @@ class Calibration:
         return NoiseScale(value, value / factor, value * factor, self.loss)
 
 
-def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float | None = None) -> Calibration:
+def calibrate(task: Task, *, batch_size: int, iterations: int, allowed: float | None = None) -> Calibration:
     """Measure the constants of a run of N iterations at a cost of about `SHARE` of it.
 
     Kind: estimates. Smoothness is the largest Hessian eigenvalue on a sample of rows, by Lanczos from
         below; that of a sample tends to be larger than that of all rows.
 
     Args:
-        arena: network and rows.
+        task: network and rows.
         batch_size, iterations: B and N of the run that is planned.
         allowed: work in place of that share, but for the fewest rows.
 
@@ -108,47 +108,47 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
     # Each stage is measured, and the error of the last curvature by one more product.
     each_row = (1 + _STAGES) * (1 + PRODUCT_COST * _PRODUCTS) + 1 + PRODUCT_COST
     count = int(np.clip(share * allowed / each_row, _FEWEST_ROWS, _MOST_ROWS))
-    rng = arena.rng(_ROWS)
-    rows = arena.sample(count, rng)
-    weights = arena.start(0)
-    here = arena.curvature(weights, rows, rng)
-    first = steepness(here, arena.network, rng, products=_PRODUCTS)
+    rng = task.rng(_ROWS)
+    rows = task.sample(count, rng)
+    weights = task.start(0)
+    here = task.curvature(weights, rows, rng)
+    first = steepness(here, task.network, rng, products=_PRODUCTS)
     work = len(rows) * (1 + PRODUCT_COST * first.products)
     if not first.highest > 0:
-        largest = float(arena.data.inputs.max())
-        got = f"a Hessian whose largest eigenvalue is {first.highest:g}; {arena.network.without_measuring}"
+        largest = float(task.data.inputs.max())
+        got = f"a Hessian whose largest eigenvalue is {first.highest:g}; {task.network.without_measuring}"
         if largest < _NO_INPUT:
             got = f"inputs of at most {largest:g}, which no weights learn from; use features that fill [0, 1]"
         raise HypothesisError(f"must have curvature at W1 to be calibrated; got {got}", quantity="data.file")
     spectrum, initial, gamma, done = first, here, 1 / first.highest, 0
-    stream = arena.stream(_PILOT)
+    stream = task.stream(_PILOT)
     for stage in range(_STAGES):
         if stage == _STAGES - 1:
             # Shorter steps let the noise die that longer ones sustain: the gradient that is left tells how
             # far it is to a minimiser.
             gamma /= _SHORTER
-        training = Training(arena.network, arena.data, (gamma,) * len(arena.network.shapes), batch_size)
+        training = Training(task.network, task.data, (gamma,) * len(task.network.shapes), batch_size)
         (shot,) = train(training, weights, [stream], [np.array([steps + 1])])
-        there = arena.curvature(shot.weights, rows, rng)
+        there = task.curvature(shot.weights, rows, rng)
         work += steps * batch_size + len(rows)
         done += steps
         if not there.losses.mean() <= here.losses.mean():
             gamma /= _SHORTER
             continue
-        found = steepness(there, arena.network, rng, products=_PRODUCTS)
+        found = steepness(there, task.network, rng, products=_PRODUCTS)
         work += PRODUCT_COST * len(rows) * found.products
         if found.highest > 0:  # a flat place says nothing of the steps that are possible elsewhere
             spectrum, gamma = found, 1 / found.highest
         weights, here = shot.weights, there
     wanted = int(np.clip(_GRADIENT_SHARE * allowed, 2 * _FEWEST_ROWS, _MOST_GRADIENT_ROWS))
-    gradient = _gradient(arena, weights, wanted, rng)
+    gradient = _gradient(task, weights, wanted, rng)
     work += gradient.rows
-    error = _curvature_error(arena, weights, spectrum, rows, rng)
+    error = _curvature_error(task, weights, spectrum, rows, rng)
     work += len(rows) * (1 + PRODUCT_COST)
     loss = float(here.losses.mean())
     distance = loss / math.sqrt(gradient.square) if gradient.square > 0 else math.inf
     starting = float(initial.losses.mean())
-    spread = _spread(arena, len(rows))
+    spread = _spread(task, len(rows))
     return Calibration(
         constants=MeasuredConstants(
             smoothness=spectrum.highest,
@@ -198,13 +198,13 @@ def steepness(
 
 
 def layer_smoothness(
-    arena: Arena, calibration: Calibration, rng: np.random.Generator
+    task: Task, calibration: Calibration, rng: np.random.Generator
 ) -> tuple[tuple[float, ...], float]:
     """(largest eigenvalue of each matrix's block of the Hessian after the pilot, work)."""
-    here = arena.curvature(calibration.weights, calibration.rows, rng)
+    here = task.curvature(calibration.weights, calibration.rows, rng)
     found = [
-        steepness(here, arena.network, rng, products=_PRODUCTS, level=level)
-        for level in range(len(arena.network.shapes))
+        steepness(here, task.network, rng, products=_PRODUCTS, level=level)
+        for level in range(len(task.network.shapes))
     ]
     products = sum(each.products for each in found)
     work = len(calibration.rows) * (1 + PRODUCT_COST * products)
@@ -227,17 +227,17 @@ class _Gradient:
     rows: int
 
 
-def _spread(arena: Arena, rows: int) -> float:
+def _spread(task: Task, rows: int) -> float:
     """Finite-population factor of a standard error: 0 where the sample is all there is."""
-    if arena.network.masked_widths:
+    if task.network.masked_widths:
         return 1.0
-    return math.sqrt(max(0.0, 1 - rows / arena.data.rows))
+    return math.sqrt(max(0.0, 1 - rows / task.data.rows))
 
 
-def _gradient(arena: Arena, weights: Weights, wanted: int, rng: np.random.Generator) -> _Gradient:
+def _gradient(task: Task, weights: Weights, wanted: int, rng: np.random.Generator) -> _Gradient:
     """||grad f||^2 and the variance of one example, both without what sampling adds to a squared mean."""
-    here = arena.curvature(weights, arena.sample(wanted, rng), rng)
-    spread, count = _spread(arena, here.rows), here.rows
+    here = task.curvature(weights, task.sample(wanted, rng), rng)
+    spread, count = _spread(task, here.rows), here.rows
     left = 1 - spread**2 / count  # of the variance, in the deviations from the mean of the sample
     layers = [
         max(0.0, float(squares.mean() - np.sum(gradient**2))) / left if left > 0 else 0.0
@@ -257,12 +257,12 @@ def _gradient(arena: Arena, weights: Weights, wanted: int, rng: np.random.Genera
 
 
 def _curvature_error(
-    arena: Arena, weights: Weights, spectrum: Spectrum, rows: NDArray[np.int64], rng: np.random.Generator
+    task: Task, weights: Weights, spectrum: Spectrum, rows: NDArray[np.int64], rng: np.random.Generator
 ) -> float:
     """Standard error of the quotient of the leading eigenvector, from groups of rows."""
-    direction = shaped(spectrum.highest_vector, arena.network)
-    parts = [arena.curvature(weights, part, rng) for part in np.array_split(rows, min(_GROUPS, len(rows)))]
+    direction = shaped(spectrum.highest_vector, task.network)
+    parts = [task.curvature(weights, part, rng) for part in np.array_split(rows, min(_GROUPS, len(rows)))]
     if len(parts) == 1:
         return 0.0
     quotients = [float(spectrum.highest_vector @ flat(part.product(direction))) for part in parts]
-    return _spread(arena, len(rows)) * float(np.std(quotients, ddof=1)) / math.sqrt(len(parts))
+    return _spread(task, len(rows)) * float(np.std(quotients, ddof=1)) / math.sqrt(len(parts))

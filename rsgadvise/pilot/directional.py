@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.pilot.arena import Arena, flat, shaped
 from rsgadvise.pilot.calibration import Calibration, layer_smoothness
 from rsgadvise.pilot.candidates import layer_shape
+from rsgadvise.pilot.task import Task, flat, shaped
 from rsgadvise.records import dataclass
 from rsgadvise.training.curvature import PRODUCT_COST
 from rsgadvise.training.networks import Weights
@@ -41,20 +41,20 @@ class Unit:
     work: float
 
 
-def unit_for(arena: Arena, calibration: Calibration, rng: np.random.Generator, *, batch_size: int) -> Unit:
+def unit_for(task: Task, calibration: Calibration, rng: np.random.Generator, *, batch_size: int) -> Unit:
     """1/U of the calibration for SGD, gamma* at W^1 for other optimisers.
 
     An optimiser whose updates do not know how long a gradient was has no use for layers of their own length.
     """
-    optimizer, steepest = arena.optimizer, calibration.constants.smoothness
-    shape, work = (1.0,) * len(arena.network.shapes), 0.0
+    optimizer, steepest = task.optimizer, calibration.constants.smoothness
+    shape, work = (1.0,) * len(task.network.shapes), 0.0
     if not optimizer.scale_free:
-        by_layer, work = layer_smoothness(arena, calibration, rng)
+        by_layer, work = layer_smoothness(task, calibration, rng)
         shape = layer_shape(by_layer)
     if optimizer.plain:
         return Unit(steepest, shape, None, work)
     found = directional_stepsize(
-        arena, arena.start(0), calibration.rows, batch_size=batch_size, shape=shape, steepest=steepest
+        task, task.start(0), calibration.rows, batch_size=batch_size, shape=shape, steepest=steepest
     )
     return Unit(1 / found.stepsize, shape, found, work + found.work)
 
@@ -69,7 +69,7 @@ class Directional:
 
 
 def directional_stepsize(
-    arena: Arena,
+    task: Task,
     weights: Weights,
     rows: NDArray[np.int64],
     *,
@@ -77,7 +77,7 @@ def directional_stepsize(
     shape: Sequence[float],
     steepest: float,
 ) -> Directional:
-    """gamma* = E<grad f, u> / (g E<u, H u>), u the first update of the arena's optimiser, g its growth.
+    """gamma* = E<grad f, u> / (g E<u, H u>), u the first update of the task's optimiser, g its growth.
 
     Along u the quadratic model f - gamma <grad f, u> + gamma^2 <u, H u> / 2 is lowest at
     <grad f, u> / <u, H u>. An optimiser with memory moves g times as far along a gradient that stays.
@@ -88,27 +88,27 @@ def directional_stepsize(
         for it.
 
     Args:
-        arena: network, rows and optimiser.
+        task: network, rows and optimiser.
         weights: where, (1, d_l, d_{l-1}) each.
         rows: of the gradient and the curvature.
         batch_size: B of the updates.
         shape: relative stepsizes of the layers, which u is multiplied with.
         steepest: the largest curvature, U.
     """
-    rng, optimizer = arena.rng(_BATCHES), arena.optimizer
-    here = arena.curvature(weights, rows, rng)
+    rng, optimizer = task.rng(_BATCHES), task.optimizer
+    here = task.curvature(weights, rows, rng)
     slope, count = flat(here.gradient), min(batch_size, max(_ROWS, len(rows)))
     falls, bends, lengths = np.empty((3, _UPDATES))
     for number in range(_UPDATES):
-        batch = rng.integers(0, arena.data.rows, count)
-        update = arena.curvature(weights, batch, rng).gradient
+        batch = rng.integers(0, task.data.rows, count)
+        update = task.curvature(weights, batch, rng).gradient
         for level, step in enumerate(update):
             memory = [np.zeros_like(step) for _ in optimizer.memory]
             optimizer.turn(step, weights[level][0], memory, 1)
             np.multiply(step, shape[level], out=step)
         along = flat(update)
         falls[number] = slope @ along
-        bends[number] = along @ flat(here.product(shaped(along, arena.network)))
+        bends[number] = along @ flat(here.product(shaped(along, task.network)))
         lengths[number] = along @ along
     if not bends.sum() > 0:
         bends = steepest * lengths

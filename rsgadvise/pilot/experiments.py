@@ -16,10 +16,10 @@ import numpy as np
 from rsgadvise.data.scaling import crushed, percentiles, robust
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import stepsizes_by_layer
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate, fewest_work
 from rsgadvise.pilot.directional import unit_for
 from rsgadvise.pilot.race import Candidate, Heat, Runner, judged_rows, learns, log_loss
+from rsgadvise.pilot.task import Task
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Array, Data
 
@@ -68,12 +68,12 @@ class Trial:
     change: Change
     words: str
     value: float | None
-    arena: Arena
+    task: Task
 
 
-def boxed_share(arena: Arena, weights: Sequence[Array]) -> float:
+def boxed_share(task: Task, weights: Sequence[Array]) -> float:
     """Share of the weights that stand at the bound of their box."""
-    bounds = arena.network.weight_bounds
+    bounds = task.network.weight_bounds
     at = sum(
         int((np.abs(matrix) >= _ON_BOX * bound).sum()) for matrix, bound in zip(weights, bounds, strict=False)
     )
@@ -85,7 +85,7 @@ class Explorer:
     """Tries changes one after the other.
 
     Attributes:
-        arena: of the race, with the keep probability of `leader`.
+        task: of the race, with the keep probability of `leader`.
         leader: the best of the race.
         constant: loss of the best constant prediction.
         left: work that it may take, in gradients of single examples.
@@ -93,7 +93,7 @@ class Explorer:
         work: taken so far.
     """
 
-    arena: Arena
+    task: Task
     leader: Runner
     constant: float
     left: float
@@ -122,7 +122,7 @@ class Explorer:
         if not known:
             return None
         at, without = known[-1]
-        heat = Heat(trial.arena, key=0, threads=self.threads)
+        heat = Heat(trial.task, key=0, threads=self.threads)
         runner = heat.enter(self.leader.candidate)
         self._advance(heat, [runner], at)
         helps = runner.loss < _LOWER * without
@@ -130,7 +130,7 @@ class Explorer:
 
     def _tried(self, trial: Trial, part: float) -> Experiment | None:
         """None where there is not enough work."""
-        heat = Heat(trial.arena, key=0, threads=self.threads)
+        heat = Heat(trial.task, key=0, threads=self.threads)
         if trial.change == "iterations":
             return self._longer(heat, part)
         before = self.work
@@ -147,7 +147,7 @@ class Explorer:
         )
         if not self._helps(best.loss, self.leader.loss, judged_rows(best)) or trial.change == "stepsize":
             return replace(found, helps=self._helps(best.loss, self.leader.loss, judged_rows(best)))
-        unchanged = Heat(self.arena, key=0, threads=self.threads)
+        unchanged = Heat(self.task, key=0, threads=self.threads)
         control = unchanged.enter(best.candidate)
         self._advance(unchanged, [control], share)
         without = min(control.loss, self.leader.loss)
@@ -173,7 +173,7 @@ class Explorer:
 
     def _helps(self, loss: float, without: float, rows: float = math.inf) -> bool:
         """Whether a loss over so many rows is lower by more than chance."""
-        surely = 1 - min(1.0, self.arena.chance(rows))
+        surely = 1 - min(1.0, self.task.chance(rows))
         return loss < min(_HELPS, surely) * without and learns(loss, surely * self.constant)
 
     def _share(self, work: float) -> float | None:
@@ -198,10 +198,10 @@ class Explorer:
         if part < 2 * fewest_work(own.batch_size, matrices=len(own.stepsizes)):
             return []
         try:
-            found = calibrate(trial.arena, batch_size=own.batch_size, iterations=own.iterations, allowed=0.0)
+            found = calibrate(trial.task, batch_size=own.batch_size, iterations=own.iterations, allowed=0.0)
         except HypothesisError:
             return []
-        there = unit_for(trial.arena, found, trial.arena.rng(_LAYERS), batch_size=own.batch_size)
+        there = unit_for(trial.task, found, trial.task.rng(_LAYERS), batch_size=own.batch_size)
         self.work += there.work + found.work
         unit = 1 / there.smoothness
         return [
@@ -211,7 +211,7 @@ class Explorer:
 
 
 def _boxes(explorer: Explorer) -> Iterator[Trial]:
-    network = explorer.arena.network
+    network = explorer.task.network
     if not network.weight_bounds:
         return
     widest = max(network.weight_bounds)
@@ -219,14 +219,14 @@ def _boxes(explorer: Explorer) -> Iterator[Trial]:
     own = f"{widest:g}" if len(set(network.weight_bounds)) == 1 else f"at most {widest:g}"
     boxed = replace(network, weight_bounds=(wider,) * len(network.weight_bounds))
     words = f"a box of {wider:g} instead of {own} (network.weight_bound)"
-    yield Trial("weight_bound", words, wider, replace(explorer.arena, network=boxed))
+    yield Trial("weight_bound", words, wider, replace(explorer.task, network=boxed))
 
 
 def _scalings(explorer: Explorer) -> Iterator[Trial]:
-    arena = explorer.arena
-    if arena.network.tied:
+    task = explorer.task
+    if task.network.tied:
         return  # its targets would be others too, and losses would not compare
-    inputs, targets = arena.data.inputs, arena.data.targets
+    inputs, targets = task.data.inputs, task.data.targets
     rows, columns = inputs.shape
     low, high = inputs.min(axis=0).astype(np.float64), inputs.max(axis=0).astype(np.float64)
     if not len(crushed(rows, low, high, lambda: [inputs])):
@@ -234,24 +234,24 @@ def _scalings(explorer: Explorer) -> Iterator[Trial]:
     scaling, _ = robust(percentiles(rows, columns, lambda: [inputs]), low, high)
     spread = scaling.apply(inputs, np.empty(inputs.shape)).astype(inputs.dtype)
     data = Data(spread, targets)
-    yield Trial("scaling", "robust scaling (data.scaling: robust)", None, replace(arena, data=data))
+    yield Trial("scaling", "robust scaling (data.scaling: robust)", None, replace(task, data=data))
 
 
 def _biases(explorer: Explorer) -> Iterator[Trial]:
-    arena = explorer.arena
-    if arena.network.tied or arena.network.bias:
+    task = explorer.task
+    if task.network.tied or task.network.bias:
         return
-    network = replace(arena.network, bias=True)
-    yield Trial("bias", "biases (network.bias: true)", None, replace(arena, network=network))
+    network = replace(task.network, bias=True)
+    yield Trial("bias", "biases (network.bias: true)", None, replace(task, network=network))
 
 
 def _stepsizes(explorer: Explorer) -> Iterator[Trial]:
     for times in _LONGER:
-        yield Trial("stepsize", f"stepsizes {times:g} times as long", times, explorer.arena)
+        yield Trial("stepsize", f"stepsizes {times:g} times as long", times, explorer.task)
 
 
 def _iterations(explorer: Explorer) -> Iterator[Trial]:
-    yield Trial("iterations", "more iterations", None, explorer.arena)
+    yield Trial("iterations", "more iterations", None, explorer.task)
 
 
 _TRIALS: dict[Change, Callable[[Explorer], Iterator[Trial]]] = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rsgadvise.advise.results import Expected, TrainingPlan, Until
-from rsgadvise.pilot.arena import HELD_OUT
+from rsgadvise.pilot.task import HELD_OUT
 from rsgadvise.records import dataclass
 
 TIMES = (0.125, 0.25, 0.5, 1, 2, 4, 8)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.results import NoiseScale
-from rsgadvise.pilot.arena import Arena, flat
+from rsgadvise.pilot.task import Task, flat
 from rsgadvise.training.networks import Weights
 
 FloatArray = NDArray[np.float64]
@@ -61,17 +61,17 @@ def _scale(products: FloatArray, size: int) -> float:
     return size * (own - shared) / shared if shared > 0 else math.inf
 
 
-def measured_noise(arena: Arena, weights: Weights, *, allowed: float) -> tuple[NoiseScale, float]:
+def measured_noise(task: Task, weights: Weights, *, allowed: float) -> tuple[NoiseScale, float]:
     """(the noise scale at some weights, what it took in gradients of single examples).
 
     Args:
-        arena: network and rows.
+        task: network and rows.
         weights: (1, d_l, d_{l-1}) each.
         allowed: work, `LEAST_WORK` at least.
     """
-    rng = arena.rng(_KEY)
+    rng = task.rng(_KEY)
     rows = int(np.clip(allowed / BATCHES, _FEWEST_ROWS, _MOST_ROWS))
-    parts = [arena.curvature(weights, rng.integers(0, arena.data.rows, rows), rng) for _ in range(BATCHES)]
+    parts = [task.curvature(weights, rng.integers(0, task.data.rows, rows), rng) for _ in range(BATCHES)]
     gradients = np.stack([flat(part.gradient) for part in parts])
     loss = float(np.mean([part.losses.mean() for part in parts]))
     return noise_scale(gradients @ gradients.T, rows, at=loss), float(BATCHES * rows)

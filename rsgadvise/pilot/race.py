@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.results import cooled
-from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.task import Task
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Weights
 from rsgadvise.training.rsg import Memory, Pace, Snapshot, Stream, Training, train
@@ -56,11 +56,9 @@ class Candidate:
     def samples(self) -> int:
         return self.batch_size * self.iterations
 
-    def training(self, arena: Arena) -> Training:
-        """On the rows of an arena, with its masks as they are there."""
-        return Training(
-            arena.network, arena.data, self.stepsizes, self.batch_size, self.decay, arena.optimizer
-        )
+    def training(self, task: Task) -> Training:
+        """On the rows of a task, with its masks as they are there."""
+        return Training(task.network, task.data, self.stepsizes, self.batch_size, self.decay, task.optimizer)
 
     def slowed(self, factor: float) -> Candidate:
         """The same with shorter steps."""
@@ -138,14 +136,14 @@ class Heat:
     """Runs that share W^1 and mini-batches.
 
     Args:
-        arena: network and rows.
+        task: network and rows.
         key: of W^1 and the mini-batches; 0 starts where the calibration did.
         threads: for large networks.
     """
 
-    def __init__(self, arena: Arena, *, key: int, threads: int) -> None:
-        self._arena, self._key, self._threads = arena, key, threads
-        self._start = arena.start(key)
+    def __init__(self, task: Task, *, key: int, threads: int) -> None:
+        self._task, self._key, self._threads = task, key, threads
+        self._start = task.start(key)
         self.work = 0.0
 
     def enter(self, candidate: Candidate) -> Runner:
@@ -161,18 +159,18 @@ class Heat:
             groups.setdefault(group, []).append(runner)
         for (batch, keep_prob, first, until), members in groups.items():
             if until > first:
-                self._run(members, self._arena.keeping(keep_prob), batch, first, until)
+                self._run(members, self._task.keeping(keep_prob), batch, first, until)
             for runner in members:  # at once: an interruption must not part a loss from its share
                 if share > runner.done:
                     runner.history.append((share, runner.loss))
                 runner.done = share
 
-    def _run(self, members: Sequence[Runner], arena: Arena, batch: int, first: int, until: int) -> None:
+    def _run(self, members: Sequence[Runner], task: Task, batch: int, first: int, until: int) -> None:
         judged = max(first, until - max(1, round(_JUDGED * until)))
-        one = (1.0,) * len(arena.network.shapes)
-        training = Training(arena.network, arena.data, one, batch, optimizer=arena.optimizer)
+        one = (1.0,) * len(task.network.shapes)
+        training = Training(task.network, task.data, one, batch, optimizer=task.optimizer)
         # The mini-batches of a part of the run depend on where it begins, not on how it got there.
-        streams = [arena.stream(self._key, batch, first) for _ in members]
+        streams = [task.stream(self._key, batch, first) for _ in members]
         pace = Pace(
             np.array([runner.candidate.stepsizes for runner in members]),
             np.array([runner.candidate.decay for runner in members]),

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.results import Look
-from rsgadvise.pilot.arena import EACH_STEP, Arena, FloatArray, Judge, Spending, multiply_adds
-from rsgadvise.pilot.looking import LOSS_COST
+from rsgadvise.pilot.checkpoints import LOSS_COST
 from rsgadvise.pilot.race import Candidate, cooled_down
+from rsgadvise.pilot.task import EACH_STEP, FloatArray, Judge, Spending, Task, multiply_adds
 from rsgadvise.pilot.tournament import losses_of, predictions
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Data
@@ -76,7 +76,7 @@ class Rehearsal:
 
 
 def rehearse(
-    arena: Arena,
+    task: Task,
     candidate: Candidate,
     *,
     cooldown: float = 0.0,
@@ -95,14 +95,14 @@ def rehearse(
     the better one stands for the end.
 
     Args:
-        arena: with rows held out, or that can be in turn: see `Arena.folds`.
+        task: with rows held out, or that can be in turn: see `Task.folds`.
         candidate: what is trained with.
         cooldown: share of the iterations over which the stepsize falls linearly to 0; 0 for a constant one.
         replicas: trainings side by side, whose losses are averaged.
         fewest: iterations that are not gone below.
         threads: for large networks.
     """
-    folds, judge = arena.folds, arena.judge
+    folds, judge = task.folds, task.judge
     lengths = _lengths(candidate.iterations, cooldown)
     own, seen = np.zeros(len(lengths)), 0
     judged, constants = list[tuple[FloatArray, FloatArray]](), list[FloatArray]()
@@ -167,7 +167,7 @@ class Trials:
     well the shorter is safer from others. Short runs cannot tell, which go further by long steps.
 
     Attributes:
-        arena: with rows held out.
+        task: with rows held out.
         cooldown, fewest, threads, replicas: see `rehearse`.
         part: of a training that the longest lasts for.
         allowed: multiply-adds for all of them.
@@ -176,7 +176,7 @@ class Trials:
         tried: what was trained with, and what came of it.
     """
 
-    arena: Arena
+    task: Task
     cooldown: float
     fewest: int
     threads: int
@@ -191,7 +191,7 @@ class Trials:
     @classmethod
     def of(
         cls,
-        arena: Arena,
+        task: Task,
         winner: Candidate,
         spending: Spending,
         *,
@@ -204,10 +204,10 @@ class Trials:
         Of few rows, of which each fifth is held out in its turn, the longest training is rarely the best; of
         others less than the whole shows where rows are learnt by heart.
         """
-        folds, allowed, part = len(arena.folds), spending.rehearsal, 1.0
+        folds, allowed, part = len(task.folds), spending.rehearsal, 1.0
         if not (folds and allowed):
             return None
-        sample = multiply_adds(arena.network, winner.batch_size)
+        sample = multiply_adds(task.network, winner.batch_size)
         length = folds * rehearsal_length(spending.cooldown)
         cost = length * winner.samples * sample
         while part * cost > allowed * (_IN_TURN if folds > 1 else 1):
@@ -218,7 +218,7 @@ class Trials:
         cost, shared = part * cost, part * length * winner.iterations * EACH_STEP  # by those side by side
         replicas = max(1, int(min(_REPLICAS, (allowed - shared) / (cost - shared))))
         each = shared + replicas * (cost - shared)
-        return cls(arena, spending.cooldown, fewest, threads, replicas, part, allowed, each, sample, progress)
+        return cls(task, spending.cooldown, fewest, threads, replicas, part, allowed, each, sample, progress)
 
     @property
     def work(self) -> float:
@@ -261,7 +261,7 @@ class Trials:
     def _train(self, candidate: Candidate) -> Rehearsal:
         self.progress(1.0, "rehearsing")
         found = rehearse(
-            self.arena,
+            self.task,
             candidate.lasting(self.part),
             cooldown=self.cooldown,
             replicas=self.replicas,
@@ -289,7 +289,7 @@ class Trials:
 
     def _as_good(self, look: Look, other: Look, constant: float) -> bool:
         """Whether rows held out do about as well as after another training, whose steps are longer."""
-        rows = sum(min(fold.held_out.rows, _ROWS) for fold in self.arena.folds if fold.held_out is not None)
+        rows = sum(min(fold.held_out.rows, _ROWS) for fold in self.task.folds if fold.held_out is not None)
         loss, wrong = other.held_out_loss, other.held_out_error or 0.0
         well = loss + min(_AS_WELL * loss, _OF_GAIN * max(0.0, constant - loss))
         surely = wrong + _SURELY * math.sqrt(wrong * (1 - wrong) / rows)
@@ -320,12 +320,12 @@ def _constant(lengths: IntArray, cooldown: float) -> IntArray:
 
 
 def _ends(
-    arena: Arena, candidate: Candidate, lengths: IntArray, *, cooldown: float, replicas: int, threads: int
+    task: Task, candidate: Candidate, lengths: IntArray, *, cooldown: float, replicas: int, threads: int
 ) -> Iterator[Snapshot]:
     """The weights at the end of each length."""
-    training, batch = candidate.training(arena), candidate.batch_size
-    starts = zip(*(arena.start(_KEY + r) for r in range(replicas)), strict=True)
-    streams = [arena.stream(_KEY + r, batch) for r in range(replicas)]
+    training, batch = candidate.training(task), candidate.batch_size
+    starts = zip(*(task.start(_KEY + r) for r in range(replicas)), strict=True)
+    streams = [task.stream(_KEY + r, batch) for r in range(replicas)]
     falls = _constant(lengths, cooldown)
     stops = [np.unique(falls) + 1] * replicas
     shots = train(training, [np.concatenate(level) for level in starts], streams, stops, threads=threads)
@@ -340,7 +340,7 @@ def _ends(
                 training,
                 weights,
                 memory,
-                [arena.stream(_KEY + r, batch, int(last)) for r in range(replicas)],
+                [task.stream(_KEY + r, batch, int(last)) for r in range(replicas)],
                 first=shot.iteration,
                 last=int(last),
                 cooldown=cooldown,

@@ -17,16 +17,16 @@ from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
 from rsgadvise.numerals import number
 from rsgadvise.pilot import wording
-from rsgadvise.pilot.arena import Arena, Spending, flat
 from rsgadvise.pilot.calibration import steepness
+from rsgadvise.pilot.checkpoints import LOSS_COST, Looks
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
 from rsgadvise.pilot.forecast import COOLED, REHEARSED, expected
-from rsgadvise.pilot.looking import LOSS_COST, Looks
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
 from rsgadvise.pilot.race import Candidate, Runner, cooled_down, fate, judged_rows, learns, stands_still
 from rsgadvise.pilot.rehearsal import SHORTER, Rehearsal, Trials
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
+from rsgadvise.pilot.task import Spending, Task, flat
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
 from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName, about
@@ -57,7 +57,7 @@ class Reporter:
 
     Attributes:
         problem, space: of the spec.
-        arena: of the race.
+        task: of the race.
         constants: of the bounds that are shown.
         stopping_is_open: whether the spec leaves P_R to the pilot.
         top: rows to return.
@@ -69,7 +69,7 @@ class Reporter:
 
     problem: Problem
     space: Space
-    arena: Arena
+    task: Task
     constants: ConstantsName
     stopping_is_open: bool
     top: int
@@ -112,7 +112,7 @@ class Reporter:
         advised, rehearsal, whole = (
             (first, None, 0.0) if interrupted else self._rehearsed(first, tournament, ranked[0])
         )
-        touched = boxed_share(self.arena, ranked[0].runner.weights)
+        touched = boxed_share(self.task, ranked[0].runner.weights)
         # A wider box matters more than what is expected.
         free = self.free_box and touched > _TOUCHED and not interrupted
         # Ends of short runs say less than those of whole trainings.
@@ -160,11 +160,11 @@ class Reporter:
             wording.stopping_note(
                 choice,
                 None if self.stopping_is_open else stopping,
-                bounded=self.arena.optimizer.plain,
+                bounded=self.task.optimizer.plain,
             ),
             "" if about(self.constants).on_rows else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
-            "" if self.arena.optimizer.plain else NO_BOUND_FOR.format(self.arena.optimizer.title),
+            "" if self.task.optimizer.plain else NO_BOUND_FOR.format(self.task.optimizer.title),
         )
         plan = training_plan(found[0], self.problem.weight_bounds)
         part = advised.stepsizes[0] / first.stepsizes[0]
@@ -179,7 +179,7 @@ class Reporter:
             advice,
             report,
             equation=equation(self.problem.kind, self.constants, schedule, dropout=dropout)
-            if self.arena.optimizer.plain
+            if self.task.optimizer.plain
             else found[0].equation,
             objective="smallest loss in a race of short runs",
             recommendations=found,
@@ -233,7 +233,7 @@ class Reporter:
         if not self.free_length or not learns(entry.runner.loss, tournament.constant):
             return winner, None, 0.0
         trials = Trials.of(
-            self.arena,
+            self.task,
             winner,
             self.spending,
             fewest=int(self.space.iterations[0]),
@@ -264,22 +264,22 @@ class Reporter:
             return tuple(explorer.explore(changes))
 
     def _chance(self, runner: Runner, tournament: Tournament) -> float:
-        """Of its loss, which may be one of rows held out; see `Arena.chance`."""
-        held = self.arena.held_out
+        """Of its loss, which may be one of rows held out; see `Task.chance`."""
+        held = self.task.held_out
         rows = judged_rows(runner)
         if tournament.comparing and held is not None:
             rows = min(held.rows, tournament.compared_rows)
-        return self.arena.chance(rows)
+        return self.task.chance(rows)
 
     @contextmanager
     def _explorer(self, runner: Runner, tournament: Tournament, left: float) -> Iterator[Explorer]:
         """One whose work counts as the tournament's, an interrupted one's too."""
-        arena = self.arena.keeping(runner.candidate.keep_prob)
+        task = self.task.keeping(runner.candidate.keep_prob)
         if tournament.comparing and runner.history:
             runner = replace(
                 runner, loss=runner.history[-1][1]
             )  # of its own rows, as the losses of trials are
-        explorer = Explorer(arena, runner, tournament.constant, left, tournament.threads)
+        explorer = Explorer(task, runner, tournament.constant, left, tournament.threads)
         try:
             yield explorer
         finally:
@@ -290,12 +290,12 @@ class Reporter:
 
         Where too little work is left it is that of the calibration, which costs no more.
         """
-        aside = _STATE_ROWS[0] * _STATE_COST if self.arena.optimizer.plain else 0
+        aside = _STATE_ROWS[0] * _STATE_COST if self.task.optimizer.plain else 0
         allowed = min(_NOISE_PART * left, left - aside)
         if not ranked or not math.isfinite(ranked[0].runner.loss) or allowed < LEAST_WORK:
             return self.calibrated, 0.0
         runner = ranked[0].runner
-        return measured_noise(self.arena.keeping(runner.candidate.keep_prob), runner.weights, allowed=allowed)
+        return measured_noise(self.task.keeping(runner.candidate.keep_prob), runner.weights, allowed=allowed)
 
     def _used(self, choice: StoppingChoice | None) -> Stopping:
         """P_R of the advice: the spec's, or the chosen one where the spec leaves it open."""
@@ -306,14 +306,14 @@ class Reporter:
     def _state(self, winner: Candidate, finalist: Finalist, left: float) -> tuple[StoppedState | None, float]:
         """(the curvature where the second run ended, what it took), if work is left for it; of SGD alone."""
         rows = int(min(left / _STATE_COST, _STATE_ROWS[1]))
-        if rows < _STATE_ROWS[0] or not self.arena.optimizer.plain:
+        if rows < _STATE_ROWS[0] or not self.task.optimizer.plain:
             return None, 0.0
-        arena = self.arena.keeping(winner.keep_prob)
-        rng = arena.rng(_STATE)
-        here = arena.curvature(finalist.looks.weights, arena.sample(rows, rng), rng)
+        task = self.task.keeping(winner.keep_prob)
+        rng = task.rng(_STATE)
+        here = task.curvature(finalist.looks.weights, task.sample(rows, rng), rng)
         weights = [matrix[0] for matrix in finalist.looks.weights]
-        gradient = flat(projected(arena.network, weights, [*here.gradient], winner.stepsizes))
-        ends = steepness(here, arena.network, rng, products=_STATE_PRODUCTS)
+        gradient = flat(projected(task.network, weights, [*here.gradient], winner.stepsizes))
+        ends = steepness(here, task.network, rng, products=_STATE_PRODUCTS)
         state = StoppedState(float(gradient @ gradient), ends.lowest, ends.highest, ends.error, here.rows)
         return state, here.rows * (1 + PRODUCT_COST * ends.products)
 
@@ -349,7 +349,7 @@ class Reporter:
             for place, runner in enumerate(tournament.common)
         )
         return PilotReport(
-            seed=self.arena.seed,
+            seed=self.task.seed,
             raced=raced,
             common=common,
             constant_loss=tournament.constant,
@@ -394,17 +394,17 @@ class Reporter:
             curve=tuple(zip(looks.iterations.tolist(), looks.losses.tolist(), strict=True)),
             whole_loss=whole,
             stopping=choice,
-            **_held_out(self.arena.keeping(winner.keep_prob), finalist),
+            **_held_out(self.task.keeping(winner.keep_prob), finalist),
             **_least_held_out(looks),
         )
 
     def _whole_loss(self, winner: Candidate, weights: Weights) -> float | None:
         """Over all rows where looks took a few; None with masks."""
-        arena = self.arena.keeping(winner.keep_prob)
-        if arena.network.masked_widths:
+        task = self.task.keeping(winner.keep_prob)
+        if task.network.masked_widths:
             return None
-        data = arena.part(np.arange(min(arena.data.rows, _LOSS_ROWS)))  # which stand in no order
-        return loss_of(arena.network, predictions(arena.network, weights, data.inputs), data.targets)
+        data = task.part(np.arange(min(task.data.rows, _LOSS_ROWS)))  # which stand in no order
+        return loss_of(task.network, predictions(task.network, weights, data.inputs), data.targets)
 
     def _cooled(self, first: Entry, left: float, threads: int) -> tuple[tuple[tuple[int, float], ...], float]:
         """((k, loss) of both runs of the winner with a stepsize that falls to 0 in the end, what it took).
@@ -415,10 +415,10 @@ class Reporter:
             return (), 0.0
         runner, looks = first.runner, first.finalist.looks
         winner = runner.candidate
-        if winner.decay or self.arena.keeping(winner.keep_prob).network.masked_widths:
+        if winner.decay or self.task.keeping(winner.keep_prob).network.masked_widths:
             return (), 0.0
         runs = (looks.last, looks.weights, looks.memory), (runner.iteration, runner.weights, runner.memory)
-        looking = LOSS_COST * len(runs) * min(self.arena.data.rows, _LOSS_ROWS)
+        looking = LOSS_COST * len(runs) * min(self.task.data.rows, _LOSS_ROWS)
         aside = _STATE_ROWS[0] * _STATE_COST + LEAST_WORK  # for the curvature and the noise scale
         longer = (left - looking - aside) / (winner.batch_size * sum(at for at, _, _ in runs))
         if longer < _SHORTEST_COOLING:
@@ -427,8 +427,8 @@ class Reporter:
         for key, (at, weights, memory) in enumerate(runs):
             steps = max(1, int(min(longer, _COOLING) * at))
             last = at - 1 + steps
-            training = winner.training(self.arena)
-            stream = self.arena.stream(_COOL, winner.batch_size, key)
+            training = winner.training(self.task)
+            stream = self.task.stream(_COOL, winner.batch_size, key)
             end = cooled_down(
                 training,
                 weights,
@@ -447,7 +447,7 @@ class Reporter:
         point = self._point(winner, finalist.looks.last, "uniform")
         # Of the same constants as the bound: `matched` is a distribution of its own for each of them.
         share = point.matched_share(self.problem, self.constants)
-        if not self.arena.optimizer.plain:
+        if not self.task.optimizer.plain:
             return choose_stopping(finalist.looks, decay=winner.decay, curvature_share=None)
         return choose_stopping(
             finalist.looks,
@@ -496,21 +496,21 @@ def _rows(candidates: list[Candidate], problem: Problem, space: Space, runs: int
     )
 
 
-def _held_out(arena: Arena, finalist: Finalist) -> dict[str, Any]:
+def _held_out(task: Task, finalist: Finalist) -> dict[str, Any]:
     """Fields of a `PilotReport`: what a network without masks does on the rows that no run has seen."""
-    data = arena.held_out
+    data = task.held_out
     if data is None:
         return {}
-    outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
-    found = {"held_out_loss": loss_of(arena.network, outputs, data.targets), "held_out_rows": data.rows}
-    if arena.judge is None:
+    outputs = predictions(task.network, finalist.looks.weights, data.inputs)
+    found = {"held_out_loss": loss_of(task.network, outputs, data.targets), "held_out_rows": data.rows}
+    if task.judge is None:
         return found
-    error, off = arena.judge.told(arena.judge.errors(outputs, data.targets))
-    constant_error, constant_off = arena.judge.told(arena.judge.constant(arena.data.targets, data.targets))
+    error, off = task.judge.told(task.judge.errors(outputs, data.targets))
+    constant_error, constant_off = task.judge.told(task.judge.constant(task.data.targets, data.targets))
     return found | {
         "held_out_error": error,
         "constant_error": constant_error,
-        "counted": arena.judge.counted,
+        "counted": task.judge.counted,
         "held_out_off": off,
         "constant_off": constant_off,
     }

@@ -9,10 +9,10 @@ from dataclasses import field, replace
 import numpy as np
 
 from rsgadvise.errors import UsageError
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
-from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
+from rsgadvise.pilot.checkpoints import LOSS_COST, Looks, look_along
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, merit, scores
+from rsgadvise.pilot.task import Task
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Array, Data, Network, widened
 
@@ -171,7 +171,7 @@ class Tournament:
     """Finds the best of the proposals.
 
     Attributes:
-        arena: network with the highest keep probability, and rows.
+        task: network with the highest keep probability, and rows.
         proposals: what may be raced.
         allowance: work that it may take, in gradients of single examples.
         threads, progress: how it is run.
@@ -190,7 +190,7 @@ class Tournament:
         constant: loss of the best constant prediction.
     """
 
-    arena: Arena
+    task: Task
     proposals: Proposals
     allowance: float
     threads: int
@@ -208,7 +208,7 @@ class Tournament:
     constant: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.constant = self.arena.constant_loss
+        self.constant = self.task.constant_loss
 
     @property
     def plateau(self) -> float | None:
@@ -216,7 +216,7 @@ class Tournament:
 
         Others are there when a long step has killed or saturated their units.
         """
-        network = self.arena.network
+        network = self.task.network
         return self.constant if len(network.shapes) > 1 and network.lingers else None
 
     def run(self) -> None:
@@ -243,7 +243,7 @@ class Tournament:
                 f"heat must have {_FEWEST_STEPS} or more of the {first[0].iterations:,} iterations; got "
                 f"{steps:.2g}; raise it, or plan more iterations"
             )
-        heat = Heat(self.arena, key=0, threads=self.threads)
+        heat = Heat(self.task, key=0, threads=self.threads)
         runners = self.standing = [heat.enter(candidate) for candidate in first]
         self._report(0.0)
         for number, (share, kept) in enumerate(self.programme.heats):
@@ -353,7 +353,7 @@ class Tournament:
         Of optimisers whose steps are not in proportion to gradients: what speaks for the longer ones then is
         their trend and what is usual, and of these some kill a network late, when no race sees it.
         """
-        if not self.arena.optimizer.scale_free or self.plateau is not None:
+        if not self.task.optimizer.scale_free or self.plateau is not None:
             return None
         own, known = leader.candidate, dict(leader.judged)
         early = min(share for runner in self.standing for share, _ in runner.judged)
@@ -460,9 +460,9 @@ class Tournament:
         return plain
 
     def _unmasked(self, keep_prob: float, weights: Sequence[Array]) -> float:
-        data = self.arena.held_out or self.arena.data
-        chosen = self.arena.rng(_COMPARING).permutation(data.rows)[: self.compared_rows]
-        network = self.arena.keeping(keep_prob).network
+        data = self.task.held_out or self.task.data
+        chosen = self.task.rng(_COMPARING).permutation(data.rows)[: self.compared_rows]
+        network = self.task.keeping(keep_prob).network
         self.work += LOSS_COST * len(chosen)
         loss = loss_at(network, weights, Data(data.inputs[chosen], data.targets[chosen]))
         return loss if math.isfinite(loss) else math.inf
@@ -480,22 +480,22 @@ class Tournament:
             What it did; None where nothing is left for it.
         """
         candidate = runner.candidate
-        arena = self.arena.keeping(candidate.keep_prob)
+        task = self.task.keeping(candidate.keep_prob)
         iterations = max(1, round(share * candidate.iterations))
         if looking <= 0 or iterations * candidate.batch_size + looking > self.allowance - self.work:
             return None
         each = looking / min(_LOOKS, iterations)
-        if arena.network.masked_widths:
+        if task.network.masked_widths:
             each /= 2  # two masks for each row
         rows = int(max(2, min(_LOOK_ROWS, each / (1 + LOSS_COST))))
         looks = look_along(
-            candidate.training(arena),
-            arena.start(key),
-            arena.stream(key, candidate.batch_size),
+            candidate.training(task),
+            task.start(key),
+            task.stream(key, candidate.batch_size),
             iterations=iterations,
             looks=_LOOKS,
-            validation=arena.held_out,
-            rng=arena.rng(_LOOKING),
+            validation=task.held_out,
+            rng=task.rng(_LOOKING),
             rows=rows,
             most_terms=rows,
             threads=self.threads,
@@ -505,14 +505,12 @@ class Tournament:
         if self.comparing:
             end = self._unmasked(candidate.keep_prob, looks.weights)
         elif (
-            fate(end, self.constant) is not None
-            and rows < arena.data.rows
-            and not arena.network.masked_widths
+            fate(end, self.constant) is not None and rows < task.data.rows and not task.network.masked_widths
         ):
             # Of a rare class the rows that were looked at hold too few for a verdict.
-            data = arena.part(np.arange(min(arena.data.rows, _VERDICT_ROWS)))  # which stand in no order
+            data = task.part(np.arange(min(task.data.rows, _VERDICT_ROWS)))  # which stand in no order
             self.work += LOSS_COST * data.rows
-            end = loss_at(arena.network, looks.weights, data)
+            end = loss_at(task.network, looks.weights, data)
             end = end if math.isfinite(end) else math.inf
         reached = looks.last / candidate.iterations
         earlier = [each for each in self._comparable(runner) if each[0] <= reached]

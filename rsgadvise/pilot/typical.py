@@ -16,10 +16,10 @@ from rsgadvise.advise.results import Advice, TrainingPlan, cooled
 from rsgadvise.advise.space import Space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import percent
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.directional import directional_stepsize
 from rsgadvise.pilot.experiments import USUAL_BOX
+from rsgadvise.pilot.task import Task
 from rsgadvise.pilot.twins import (
     COLUMNS,
     ROWS,
@@ -219,10 +219,10 @@ def _along_updates(
 ) -> float:
     """gamma* at W^1, without masks: where the stepsizes of an optimiser other than SGD are looked for."""
     whole = replace(network, keep_prob=1.0)
-    arena = Arena.of(whole, twin.data, seed=seed, hold_out=False, optimizer=optimizer)
+    task = Task.of(whole, twin.data, seed=seed, hold_out=False, optimizer=optimizer)
     rows = np.arange(min(_LOOKED_AT, twin.data.rows))
     return directional_stepsize(
-        arena, start, rows, batch_size=BATCH_SIZE, shape=lengths, steepest=steepest
+        task, start, rows, batch_size=BATCH_SIZE, shape=lengths, steepest=steepest
     ).stepsize
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import Run, strict
 
-from rsgadvise.pilot.looking import Looks, look_along
+from rsgadvise.pilot.checkpoints import Looks, look_along
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 

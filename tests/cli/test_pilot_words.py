@@ -272,7 +272,7 @@ def test_losses_stand_beside_those_of_the_winner_after_as_long(
 def test_errors_stand_beside_errors_and_losses_beside_losses(run: Run, tmp_path: Path) -> None:
     spec = spec_for(tmp_path, SINGLE)
     pilot, said = document(run, spec, *PILOT)["pilot"], words(run, spec, *PILOT)
-    # The seed's own split, from the definition of the arena: a fifth of the rows, the first of an order.
+    # The seed's own split, from the definition of the task: a fifth of the rows, the first of an order.
     order = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(2, 1))).permutation(300)
     held, rest = LABELS[order[:60]], LABELS[order[60:]]
     commonest = np.bincount(rest).argmax()

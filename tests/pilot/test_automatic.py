@@ -16,8 +16,8 @@ from rsgadvise.numerals import number
 from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.advice import advise_with_data
 from rsgadvise.pilot.advising import COOLDOWN, COOLDOWN_LONG, with_cooldown
-from rsgadvise.pilot.arena import FEWEST_SAMPLES, Spending, multiply_adds
 from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.pilot.task import FEWEST_SAMPLES, Spending, multiply_adds
 from rsgadvise.show.report.advice import lead
 from rsgadvise.spec import Spec
 from rsgadvise.training.generated import moments_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.task import Task
 from rsgadvise.training.networks import Data, Network
 
 OPTIONS = ("--optimizer", "adam", "--set", "network.activation=relu", "--set", "network.loss=cross_entropy")
@@ -76,9 +76,9 @@ def test_chance_is_what_draws_of_rows_make_of_the_loss_of_a_constant(share: floa
     labels = rng.permutation(np.arange(4000) < 4000 * share)
     targets = np.eye(2)[labels.astype(int)]
     network = Network("multilayer", (3, 2, 2), (5.0, 5.0))
-    arena = Arena.of(network, Data(np.zeros((4000, 3)), targets), seed=0, hold_out=False)
+    task = Task.of(network, Data(np.zeros((4000, 3)), targets), seed=0, hold_out=False)
     constant = np.array([1 - share, share])
     rows = np.square(targets - constant).sum(axis=1)
     drawn = rng.choice(rows, (4000, 500)).mean(axis=1)
     expected = 2 * drawn.std() / rows.mean()
-    assert arena.chance(500) == pytest.approx(expected, rel=0.5, abs=0.01)
+    assert task.chance(500) == pytest.approx(expected, rel=0.5, abs=0.01)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot import calibration as module
-from rsgadvise.pilot.arena import Arena, flat, shaped
 from rsgadvise.pilot.calibration import SHARE, Calibration, Quantity, calibrate, layer_smoothness
+from rsgadvise.pilot.task import Task, flat, shaped
 from rsgadvise.training.networks import Data, Network, Weights, initial_weights
 from rsgadvise.training.rsg import Snapshot, Training, train
 
@@ -36,7 +36,7 @@ WIDE = Network("single_layer", (5, 3))
 
 
 def data_for(network: Network, rows: int, seed: int = 0) -> Data:
-    """In single precision, as an arena keeps them."""
+    """In single precision, as a task keeps them."""
     rng = np.random.default_rng(seed)
     inputs = rng.random((rows, network.layers[0])).astype(np.float32).astype(np.float64)
     if network.kind == "autoencoder":
@@ -76,13 +76,13 @@ def objective(network: Network, data: Data) -> Callable[[Float], Float]:
     return expected
 
 
-def arena_for(network: Network, rows: int = 41, seed: int = 3) -> Arena:
-    return Arena.of(network, data_for(network, rows), seed=seed, hold_out=False)
+def task_for(network: Network, rows: int = 41, seed: int = 3) -> Task:
+    return Task.of(network, data_for(network, rows), seed=seed, hold_out=False)
 
 
-def everything(arena: Arena) -> Calibration:
+def everything(task: Task) -> Calibration:
     """A training so long that all rows can be used."""
-    return calibrate(arena, batch_size=16, iterations=100_000)
+    return calibrate(task, batch_size=16, iterations=100_000)
 
 
 def quantity(found: Calibration, name: str) -> Quantity:
@@ -90,26 +90,26 @@ def quantity(found: Calibration, name: str) -> Quantity:
     return one
 
 
-def objective_at(arena: Arena) -> Callable[[Float], Float]:
-    network, data = arena.network, arena.data
+def objective_at(task: Task) -> Callable[[Float], Float]:
+    network, data = task.network, task.data
     return objective(network, Data(data.inputs.astype(np.float64), data.targets.astype(np.float64)))
 
 
-def row_gradients(arena: Arena, place: Float) -> Float:
+def row_gradients(task: Task, place: Float) -> Float:
     rows = []
-    for row in range(arena.data.rows):
-        one = arena.part(np.array([row]))
+    for row in range(task.data.rows):
+        one = task.part(np.array([row]))
         single = Data(one.inputs.astype(np.float64), one.targets.astype(np.float64))
-        rows.append(grad(objective(arena.network, single))(place))
+        rows.append(grad(objective(task.network, single))(place))
     return np.array(rows)
 
 
 @pytest.mark.parametrize("network", SMALL.values(), ids=SMALL)
 def test_constants_are_those_of_all_rows(network: Network) -> None:
-    arena = arena_for(network)
-    found = everything(arena)
-    assert len(found.rows) == arena.data.rows
-    f, start, end = objective_at(arena), flat(arena.start(0)), flat(found.weights)
+    task = task_for(network)
+    found = everything(task)
+    assert len(found.rows) == task.data.rows
+    f, start, end = objective_at(task), flat(task.start(0)), flat(found.weights)
     assert not np.array_equal(start, end)
     assert found.initial_loss == quantity(found, "initial_loss").value
     assert found.initial_loss == pytest.approx(float(f(start)))
@@ -119,12 +119,12 @@ def test_constants_are_those_of_all_rows(network: Network) -> None:
     assert smoothness.at_start == pytest.approx(np.linalg.eigvalsh(hessian(f)(start))[-1])
     assert smoothness.value == pytest.approx(np.linalg.eigvalsh(hessian(f)(end))[-1])
     assert smoothness.value == found.constants.smoothness
-    slopes, square = row_gradients(arena, end), float((grad(f)(end) ** 2).sum())
+    slopes, square = row_gradients(task, end), float((grad(f)(end) ** 2).sum())
     parts = zip(*(shaped(slope, network) for slope in slopes), strict=True)
     variances = [np.sum(np.var(np.array(part), axis=0)) for part in parts]
     assert found.constants.layer_variances == pytest.approx(variances)
     assert quantity(found, "gradient_variance").value == pytest.approx(sum(variances))
-    start_slopes = row_gradients(arena, start)
+    start_slopes = row_gradients(task, start)
     assert quantity(found, "gradient_variance").at_start == pytest.approx(
         np.sum(np.var(start_slopes, axis=0))
     )
@@ -137,16 +137,16 @@ def test_constants_are_those_of_all_rows(network: Network) -> None:
 @pytest.mark.parametrize("rows", [20, 21, 300])
 def test_lanczos_stays_below_the_top_and_close_to_it(rows: int) -> None:
     network = Network("multilayer", (8, 6, 4), (4.0, 4.0))
-    arena = arena_for(network, rows)
-    found = everything(arena)
-    f = objective_at(arena)
+    task = task_for(network, rows)
+    found = everything(task)
+    f = objective_at(task)
     smoothness = quantity(found, "smoothness")
     dense = hessian(f)(flat(found.weights))
-    for matrix, value in ((hessian(f)(flat(arena.start(0))), smoothness.at_start), (dense, smoothness.value)):
+    for matrix, value in ((hessian(f)(flat(task.start(0))), smoothness.at_start), (dense, smoothness.value)):
         true = np.linalg.eigvalsh(matrix)[-1]
         assert value is not None
         assert 0.8 * true <= value <= true * (1 + 1e-9)
-    blocks, _ = layer_smoothness(arena, found, np.random.default_rng(0))
+    blocks, _ = layer_smoothness(task, found, np.random.default_rng(0))
     cut = 8 * 6
     for value, block in zip(blocks, (dense[:cut, :cut], dense[cut:, cut:]), strict=True):
         true = np.linalg.eigvalsh(block)[-1]
@@ -176,11 +176,11 @@ def test_errors_are_those_of_repeated_samples() -> None:
     data = data_for(WIDE, 4000)
     scores: dict[str, list[float]] = {}
     for seed in range(60):
-        arena = Arena.of(WIDE, data, seed=seed, hold_out=False)
-        found = calibrate(arena, batch_size=16, iterations=4000)
+        task = Task.of(WIDE, data, seed=seed, hold_out=False)
+        found = calibrate(task, batch_size=16, iterations=4000)
         assert 8 < len(found.rows) < 100
         at_end, at_start = (
-            single_layer_truth(data, matrix[0]) for matrix in (found.weights[0], arena.start(0)[0])
+            single_layer_truth(data, matrix[0]) for matrix in (found.weights[0], task.start(0)[0])
         )
         for each in found.quantities:
             truth = (at_start if each.name == "initial_loss" else at_end)[each.name]
@@ -201,11 +201,11 @@ def test_masks_are_sampled_and_never_without_error(name: str) -> None:
     network = MASKED[name]
     deviations = []
     for seed in range(12):
-        arena = arena_for(network, 30, seed)
-        found = calibrate(arena, batch_size=64, iterations=25_000)  # rows as in `everything`, fewer steps
+        task = task_for(network, 30, seed)
+        found = calibrate(task, batch_size=64, iterations=25_000)  # rows as in `everything`, fewer steps
         assert all(each.standard_error > 0 for each in found.quantities)
         one = quantity(found, "initial_loss")
-        truth = float(objective_at(arena)(flat(arena.start(0))))
+        truth = float(objective_at(task)(flat(task.start(0))))
         deviations.append((one.value - truth) / one.standard_error)
     # All rows are there, so that only the masks deviate: the error is an upper one.
     assert np.sqrt(np.mean(np.square(deviations))) < 1.3
@@ -218,32 +218,32 @@ def test_masks_are_sampled_and_never_without_error(name: str) -> None:
 def test_it_costs_a_twentieth_of_a_training(
     network: Network, batch: int, iterations: int, counted: list[float]
 ) -> None:
-    arena = arena_for(network, 2000)
-    found = calibrate(arena, batch_size=batch, iterations=iterations)
+    task = task_for(network, 2000)
+    found = calibrate(task, batch_size=batch, iterations=iterations)
     assert found.work == counted[0]
     assert SHARE == 0.05
     assert found.work <= 0.05 * batch * iterations
     counted[0] = 0
-    _, work = layer_smoothness(arena, found, np.random.default_rng(0))
+    _, work = layer_smoothness(task, found, np.random.default_rng(0))
     assert work == counted[0]
 
 
-def at_its_minimum(arena: Arena, key: int) -> Weights:
+def at_its_minimum(task: Task, key: int) -> Weights:
     """W = 0 for targets that are fair coins: whatever SGD does makes the loss larger."""
     assert key == 0
-    return [np.zeros((1, *shape)) for shape in arena.network.shapes]
+    return [np.zeros((1, *shape)) for shape in task.network.shapes]
 
 
 @pytest.fixture
-def coins(monkeypatch: pytest.MonkeyPatch) -> Arena:
-    monkeypatch.setattr(Arena, "start", at_its_minimum)
+def coins(monkeypatch: pytest.MonkeyPatch) -> Task:
+    monkeypatch.setattr(Task, "start", at_its_minimum)
     rng = np.random.default_rng(0)
     half = rng.random((30, 3))
     inputs, targets = np.concatenate([half, half]), np.concatenate([np.ones((30, 2)), np.zeros((30, 2))])
-    return Arena.of(SMALL["single layer"], Data(inputs, targets), seed=0, hold_out=False)
+    return Task.of(SMALL["single layer"], Data(inputs, targets), seed=0, hold_out=False)
 
 
-def test_stages_that_raise_the_loss_are_taken_back(coins: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_that_raise_the_loss_are_taken_back(coins: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[float] = []
 
     def recording(training: Training, *rest: Any) -> Iterator[Snapshot]:
@@ -260,7 +260,7 @@ def test_stages_that_raise_the_loss_are_taken_back(coins: Arena, monkeypatch: py
     assert np.array(tried) * smoothness.value == pytest.approx([1, 1 / 4, 1 / 64])
 
 
-def test_at_a_minimum_the_distance_is_finite(coins: Arena) -> None:
+def test_at_a_minimum_the_distance_is_finite(coins: Task) -> None:
     found = calibrate(coins, batch_size=1, iterations=200_000)
     assert quantity(found, "squared_gradient").value == pytest.approx(0, abs=1e-12)
     assert 0.5e6 < found.constants.distance <= 1e150
@@ -268,25 +268,25 @@ def test_at_a_minimum_the_distance_is_finite(coins: Arena) -> None:
 
 def test_inputs_that_are_all_zero_have_nothing_to_measure() -> None:
     rng = np.random.default_rng(0)
-    arena = Arena.of(WIDE, Data(np.zeros((20, 5)), rng.random((20, 3))), seed=0, hold_out=False)
+    task = Task.of(WIDE, Data(np.zeros((20, 5)), rng.random((20, 3))), seed=0, hold_out=False)
     with pytest.raises(HypothesisError, match=r"curvature at W1 .* inputs of at most 0, .* features"):
-        calibrate(arena, batch_size=4, iterations=100)
+        calibrate(task, batch_size=4, iterations=100)
 
 
 def test_a_saturated_start_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
-    def far_out(arena: Arena, key: int) -> Weights:
-        return [1e6 * np.ones((1, *shape)) for shape in arena.network.shapes]
+    def far_out(task: Task, key: int) -> Weights:
+        return [1e6 * np.ones((1, *shape)) for shape in task.network.shapes]
 
-    monkeypatch.setattr(Arena, "start", far_out)
+    monkeypatch.setattr(Task, "start", far_out)
     network = Network("multilayer", (4, 3, 2), (1e9, 1e9))
     with pytest.raises(HypothesisError, match="got a Hessian whose largest eigenvalue is 0"):
-        calibrate(arena_for(network), batch_size=4, iterations=100)
+        calibrate(task_for(network), batch_size=4, iterations=100)
 
 
 @pytest.mark.parametrize("box", [1e9, 1e-3])
 def test_any_box(box: float) -> None:
     network = Network("multilayer", (4, 3, 2), (box, box))
-    found = everything(arena_for(network))
+    found = everything(task_for(network))
     assert all(np.abs(matrix).max() <= box * (1 + 1e-6) for matrix in found.weights)
     assert_plausible(found)
 
@@ -305,7 +305,7 @@ def assert_plausible(found: Calibration) -> None:
 def test_the_smallest_cases(network: Network) -> None:
     """One row, fewer rows than the batch, and a single iteration."""
     for rows, (batch, iterations) in product((1, 2, 7), ((1, 1), (64, 1), (64, 40))):
-        found = calibrate(arena_for(network, rows), batch_size=batch, iterations=iterations)
+        found = calibrate(task_for(network, rows), batch_size=batch, iterations=iterations)
         assert_plausible(found)
         assert len(found.rows) == rows
         if rows == 1 and not network.masked_widths:
@@ -314,8 +314,8 @@ def test_the_smallest_cases(network: Network) -> None:
 
 def test_w1_is_that_of_a_training() -> None:
     """The pilot starts where the race and every training with this seed do."""
-    arena = arena_for(SMALL["autoencoder"])
-    drawn = initial_weights(arena.network, arena.rng(0, 0))
-    assert all(np.array_equal(a, b) for a, b in zip(arena.start(0), drawn, strict=True))
-    found = everything(arena)
-    assert found.initial_loss == pytest.approx(float(objective_at(arena)(flat(drawn))))
+    task = task_for(SMALL["autoencoder"])
+    drawn = initial_weights(task.network, task.rng(0, 0))
+    assert all(np.array_equal(a, b) for a, b in zip(task.start(0), drawn, strict=True))
+    found = everything(task)
+    assert found.initial_loss == pytest.approx(float(objective_at(task)(flat(drawn))))

@@ -14,11 +14,11 @@ from test_automatic import RACED
 from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.advice import advise_with_data
-from rsgadvise.pilot.arena import Arena, Spending
 from rsgadvise.pilot.experiments import Experiment, Explorer, boxed_share
 from rsgadvise.pilot.race import Candidate, Heat
 from rsgadvise.pilot.reporting import Reporter, raced_plan
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
+from rsgadvise.pilot.task import Spending, Task
 from rsgadvise.show.report.advice import lead
 from rsgadvise.spec import Spec
 from rsgadvise.training.generated import moments_of
@@ -148,11 +148,11 @@ def test_what_helps_a_little_is_not_all_that_is_wrong() -> None:
 def explorer_for(gamma: float, layers: tuple[int, ...] = (12, 8, 3), box: float = 5.0) -> Explorer:
     """After a race whose best took this stepsize for 400 of 4,000 iterations."""
     network = Network("multilayer", layers, (box,) * (len(layers) - 1))
-    arena = Arena.of(network, Data(X, Y), seed=0, hold_out=False)
-    heat = Heat(arena, key=0, threads=1)
+    task = Task.of(network, Data(X, Y), seed=0, hold_out=False)
+    heat = Heat(task, key=0, threads=1)
     leader = heat.enter(Candidate((gamma,) * (len(layers) - 1), 0.0, 16, 4000, 1.0, "planted"))
     heat.advance([leader], share=0.1)
-    return Explorer(arena, leader, float(Y.var(axis=0).sum()), 60_000.0, 1)
+    return Explorer(task, leader, float(Y.var(axis=0).sum()), 60_000.0, 1)
 
 
 def test_a_wider_box_gets_no_credit_for_a_longer_stepsize() -> None:
@@ -190,13 +190,13 @@ def test_experiments_keep_to_their_work(left: float) -> None:
 
 
 def test_share_of_weights_at_the_box() -> None:
-    arena = explorer_for(0.1).arena
+    task = explorer_for(0.1).task
     weights: Any = [np.zeros((1, 8, 12)), np.zeros((1, 3, 8))]
-    assert boxed_share(arena, weights) == 0
+    assert boxed_share(task, weights) == 0
     weights[0][0, :2] = -5.0
     weights[1][0, 0, 0] = 5.0
     weights[1][0, 0, 1] = 4.99
-    assert boxed_share(arena, weights) == 25 / 120
+    assert boxed_share(task, weights) == 25 / 120
 
 
 @pytest.mark.parametrize(("box", "widened"), [(0.6, True), (50.0, False)])

@@ -11,7 +11,7 @@ from conftest import Run, present
 
 from rsgadvise import recommend
 from rsgadvise.data.targets import encode_targets
-from rsgadvise.pilot.arena import Answers, Arena, Classes, Judge, Values, judge_of
+from rsgadvise.pilot.task import Answers, Classes, Judge, Task, Values, judge_of
 from rsgadvise.training.networks import Data, Network
 
 RNG = np.random.default_rng(5)
@@ -78,7 +78,7 @@ def test_values_are_off_in_their_own_units(tail: bool) -> None:
 
 def test_nobody_judges_reconstructions_shares_of_classes_and_values_without_units() -> None:
     network = Network("autoencoder", (3, 2), (1.0,))
-    assert Arena.of(network, Data(X, X), seed=0, hold_out=True).judge is None
+    assert Task.of(network, Data(X, X), seed=0, hold_out=True).judge is None
     shares = RNG.random(200)
     assert judge(shares) is not None, "in [0, 1] they are their own units"
     assert judge(shares, "binary_cross_entropy") is None

@@ -10,8 +10,8 @@ from conftest import present
 
 from rsgadvise import recommend
 from rsgadvise.advise.results import NoiseScale
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.noise_scale import measured_noise, noise_scale
+from rsgadvise.pilot.task import Task
 from rsgadvise.training.networks import Data, Network
 
 NETWORK = {"kind": "multilayer", "layers": [4, 6, 2], "activation": "tanh", "loss": "cross_entropy"}
@@ -35,8 +35,8 @@ def test_the_noise_scale_of_least_squares() -> None:
     data = Data(x, y[:, None])
     found = []
     for seed in range(60):
-        arena = Arena.of(network, data, seed=seed, hold_out=False)
-        noise, work = measured_noise(arena, [w[None, None]], allowed=16 * 32)
+        task = Task.of(network, data, seed=seed, hold_out=False)
+        noise, work = measured_noise(task, [w[None, None]], allowed=16 * 32)
         assert work == 16 * 32
         found.append(noise)
     assert sum(one.lower <= wanted <= one.upper for one in found) >= 50, "two standard errors"

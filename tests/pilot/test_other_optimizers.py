@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 import rsgadvise
 from rsgadvise.errors import HypothesisError, UsageError
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import usual_stepsize
 from rsgadvise.pilot.directional import directional_stepsize
 from rsgadvise.pilot.race import Candidate, Heat
+from rsgadvise.pilot.task import Task
 from rsgadvise.theory.optimizers import optimizer_names, optimizer_of
 from rsgadvise.training.networks import Data, Kernel, Network
 from rsgadvise.training.rsg import Pace, Training, train
@@ -33,9 +33,9 @@ def data_of(rows: int, dim: int = 6, classes: int = 3, seed: int = 0) -> Data:
     return Data(inputs, np.eye(classes)[labels])
 
 
-def arena_of(optimizer: Any, network: Network | None = None) -> Arena:
+def task_of(optimizer: Any, network: Network | None = None) -> Task:
     network = network or Network("multilayer", (6, 5, 3), (5.0, 5.0))
-    return Arena.of(network, data_of(80), seed=3, hold_out=False, optimizer=optimizer_of(optimizer))
+    return Task.of(network, data_of(80), seed=3, hold_out=False, optimizer=optimizer_of(optimizer))
 
 
 FIRST: dict[
@@ -55,10 +55,10 @@ def test_the_directional_stepsize_against_automatic_derivatives(
     name: str, shape: tuple[float, float]
 ) -> None:
     torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise[integrations]'")
-    arena = arena_of(name)
-    start, rows = arena.start(0), np.arange(0, 80, 2)
-    found = directional_stepsize(arena, start, rows, batch_size=16, shape=shape, steepest=1.0)
-    x, y = (torch.tensor(np.asarray(part, np.float64)) for part in (arena.data.inputs, arena.data.targets))
+    task = task_of(name)
+    start, rows = task.start(0), np.arange(0, 80, 2)
+    found = directional_stepsize(task, start, rows, batch_size=16, shape=shape, steepest=1.0)
+    x, y = (torch.tensor(np.asarray(part, np.float64)) for part in (task.data.inputs, task.data.targets))
     ends = [matrix[0].size for matrix in start]
     flat = torch.tensor(np.concatenate([matrix[0].ravel() for matrix in start]))
 
@@ -74,7 +74,7 @@ def test_the_directional_stepsize_against_automatic_derivatives(
 
     hessian = torch.autograd.functional.hessian(lambda vector: loss(vector, rows), flat).numpy()
     slope, lengths = gradient(rows), np.repeat(shape, ends)
-    rng, (first, growth) = arena.rng(9), FIRST[name]
+    rng, (first, growth) = task.rng(9), FIRST[name]
     updates = [lengths * first(gradient(rng.integers(0, 80, 16)), flat.numpy()) for _ in range(8)]
     fall, bend = sum(slope @ u for u in updates), sum(u @ hessian @ u for u in updates)
     if bend <= 0:
@@ -84,17 +84,17 @@ def test_the_directional_stepsize_against_automatic_derivatives(
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_runner_takes_its_memory_from_heat_to_heat(name: str) -> None:
-    arena = arena_of(name)
+    task = task_of(name)
     candidates = [Candidate((gamma, gamma), 0.0, 4, 60, 1.0, "") for gamma in (0.01, 0.05)]
-    heat = Heat(arena, key=0, threads=1)
+    heat = Heat(task, key=0, threads=1)
     runners = [heat.enter(candidate) for candidate in candidates]
     heat.advance(runners, share=0.3)
     heat.advance(runners, share=1.0)
-    training = Training(arena.network, arena.data, (1.0, 1.0), 4, optimizer=arena.optimizer)
+    training = Training(task.network, task.data, (1.0, 1.0), 4, optimizer=task.optimizer)
     pace = Pace(np.array([each.stepsizes for each in candidates]), np.zeros(2))
-    weights, memory = arena.start(0), ()
+    weights, memory = task.start(0), ()
     for first, until in ((1, 19), (19, 61)):
-        streams = [arena.stream(0, 4, first) for _ in candidates]
+        streams = [task.stream(0, 4, first) for _ in candidates]
         stops = [np.array([until])] * 2
         (shot,) = train(training, weights, streams, stops, first=first, memory=memory, pace=pace)
         order = np.argsort(shot.replicas)
@@ -113,16 +113,16 @@ def spec_of(optimizer: Any, **more: Any) -> dict[str, Any]:
 def grid_losses(optimizer: Any, plan: Any, gammas: Float, data: Data) -> Float:
     """Final training losses of constant stepsizes, with the advised batches and iterations."""
     network = Network("multilayer", (6, 5, 3), (plan.weight_bound,) * 2)
-    arena = Arena.of(network, data, seed=11, hold_out=False, optimizer=optimizer_of(optimizer))
-    training = Training(network, arena.data, (1.0, 1.0), plan.batch_size, optimizer=arena.optimizer)
-    streams = [arena.stream(1, plan.batch_size) for _ in gammas]
+    task = Task.of(network, data, seed=11, hold_out=False, optimizer=optimizer_of(optimizer))
+    training = Training(network, task.data, (1.0, 1.0), plan.batch_size, optimizer=task.optimizer)
+    streams = [task.stream(1, plan.batch_size) for _ in gammas]
     pace = Pace(gammas, np.zeros(len(gammas)))
     stops = [np.array([plan.iterations + 1])] * len(gammas)
-    (shot,) = train(training, arena.start(1), streams, stops, pace=pace)
+    (shot,) = train(training, task.start(1), streams, stops, pace=pace)
     weights = [matrix[np.argsort(shot.replicas)] for matrix in shot.weights]
-    rows = arena.data.rows
+    rows = task.data.rows
     kernel = Kernel(network, replicas=len(gammas), rows=rows, dtype=np.dtype(np.float32), shared=True)
-    kernel.inputs[0], kernel.targets[0] = arena.data.inputs, arena.data.targets
+    kernel.inputs[0], kernel.targets[0] = task.data.inputs, task.data.targets
     return np.asarray(kernel.loss(weights, scale=1 / rows), np.float64)
 
 
@@ -229,10 +229,10 @@ def test_a_network_too_large_to_be_tried_asks_for_data() -> None:
 
 def test_momentum_of_zero_is_raced_as_sgd_trains() -> None:
     """Another road to the same training: beta = 0 makes no difference to any loss."""
-    arena, plain = arena_of({"name": "momentum", "beta": 0.0}), arena_of("sgd")
+    task, plain = task_of({"name": "momentum", "beta": 0.0}), task_of("sgd")
     candidate = Candidate((0.4, 0.2), 0.0, 4, 60, 1.0, "")
     ends = []
-    for each in (arena, plain):
+    for each in (task, plain):
         heat = Heat(each, key=0, threads=1)
         runner = heat.enter(candidate)
         heat.advance([runner], share=0.5)
@@ -240,7 +240,7 @@ def test_momentum_of_zero_is_raced_as_sgd_trains() -> None:
         ends.append(runner)
     assert ends[0].loss == ends[1].loss
     assert all(np.array_equal(a, b) for a, b in zip(ends[0].weights, ends[1].weights, strict=True))
-    assert replace(arena, optimizer=plain.optimizer) != arena
+    assert replace(task, optimizer=plain.optimizer) != task
 
 
 COMMANDS = {

@@ -17,8 +17,8 @@ from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import candidates, tournament
 from rsgadvise.pilot.advice import advise_with_data
-from rsgadvise.pilot.arena import Spending
 from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.pilot.task import Spending
 from rsgadvise.show.formats.json import as_json
 from rsgadvise.show.formats.table import as_text
 from rsgadvise.show.report.advice import advice_blocks

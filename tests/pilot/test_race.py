@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, log_loss, merit, prospects, scores
 from rsgadvise.pilot.reporting import _held_out
+from rsgadvise.pilot.task import Task
 from rsgadvise.pilot.tournament import predictions
 from rsgadvise.training.networks import Array, Data, Network, Weights
 from rsgadvise.training.rsg import Pace, Training, train
@@ -26,11 +26,11 @@ DA = Network("autoencoder", (4, 3), (0.5,), 0.6)
 NETWORKS = {"single layer": ONE, "two layers": TWO, "autoencoder": DA}
 
 
-def arena_for(network: Network, rows: int = 30) -> Arena:
+def task_for(network: Network, rows: int = 30) -> Task:
     rng = np.random.default_rng(0)
     inputs = rng.random((rows, network.layers[0]))
     targets = inputs if network.kind == "autoencoder" else rng.random((rows, network.widths[-1]))
-    return Arena.of(network, Data(inputs, targets), seed=11, hold_out=False)
+    return Task.of(network, Data(inputs, targets), seed=11, hold_out=False)
 
 
 def candidate(network: Network, stepsize: float = 0.5, **changed: object) -> Candidate:
@@ -56,16 +56,16 @@ def several(network: Network) -> list[Candidate]:
 
 
 def alone(
-    arena: Arena, one: Candidate, start: Weights, first: int, until: int, judged: int
+    task: Task, one: Candidate, start: Weights, first: int, until: int, judged: int
 ) -> tuple[Weights, float]:
     """(W^until, mean mini-batch loss of the updates from `judged` on), by `rsg.train` with one replica."""
-    own = arena.keeping(one.keep_prob)
+    own = task.keeping(one.keep_prob)
     training = Training(own.network, own.data, (1.0,) * len(one.stepsizes), one.batch_size)
     shots = list(
         train(
             training,
             start,
-            [arena.stream(0, one.batch_size, first)],
+            [task.stream(0, one.batch_size, first)],
             [np.array([judged, until])],
             first=first,
             pace=Pace(np.array([one.stepsizes]), np.array([one.decay])),
@@ -84,8 +84,8 @@ def same(one: Sequence[Array], other: Sequence[Array]) -> bool:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_candidates_advance_as_each_would_alone(network: Network, threads: int) -> None:
     """Two heats, the second from where the first ended, with mini-batches of its own."""
-    arena, candidates = arena_for(network), several(network)
-    heat = Heat(arena, key=0, threads=threads)
+    task, candidates = task_for(network), several(network)
+    heat = Heat(task, key=0, threads=threads)
     runners = [heat.enter(each) for each in candidates]
     heat.advance(runners, share=0.25)
     between = [runner.weights for runner in runners]
@@ -93,11 +93,11 @@ def test_candidates_advance_as_each_would_alone(network: Network, threads: int) 
     for runner, middle in zip(runners, between, strict=True):
         one = runner.candidate
         first, second = (1 + one.iterations // 4, 1 + one.iterations * 6 // 10)
-        weights, loss = alone(arena, one, arena.start(0), 1, first, first - round(0.375 * first))
+        weights, loss = alone(task, one, task.start(0), 1, first, first - round(0.375 * first))
         assert same(middle, weights)
         assert runner.history[0][0] == 0.25
         assert runner.history[0][1] == pytest.approx(loss, rel=1e-5)
-        weights, loss = alone(arena, one, weights, first, second, max(first, second - round(0.375 * second)))
+        weights, loss = alone(task, one, weights, first, second, max(first, second - round(0.375 * second)))
         assert same(runner.weights, weights)
         assert runner.loss == pytest.approx(loss, rel=1e-5)
         assert runner.history[1:] == [(0.6, runner.loss)]
@@ -107,15 +107,15 @@ def test_candidates_advance_as_each_would_alone(network: Network, threads: int) 
 
 def test_it_is_plain_sgd() -> None:
     """By a loop over the formula, in double precision."""
-    arena = arena_for(ONE)
-    heat = Heat(arena, key=0, threads=1)
+    task = task_for(ONE)
+    heat = Heat(task, key=0, threads=1)
     runner = heat.enter(candidate(ONE, 0.7, decay=0.25))
     heat.advance([runner], share=0.4)
-    w = arena.start(0)[0][0].astype(np.float64)
-    drawn = arena.stream(0, 4, 1).batches.integers(0, 30, size=(80, 4))
+    w = task.start(0)[0][0].astype(np.float64)
+    drawn = task.stream(0, 4, 1).batches.integers(0, 30, size=(80, 4))
     losses = []
     for k, rows in enumerate(drawn, start=1):
-        x, y = arena.data.inputs[rows].astype(np.float64), arena.data.targets[rows].astype(np.float64)
+        x, y = task.data.inputs[rows].astype(np.float64), task.data.targets[rows].astype(np.float64)
         out = 1 / (1 + np.exp(-x @ w.T))
         losses.append(np.square(out - y).sum(axis=1).mean())
         w -= 0.7 * k**-0.25 * (2 * (out - y) * out * (1 - out)).T @ x / 4
@@ -125,31 +125,31 @@ def test_it_is_plain_sgd() -> None:
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_all_start_together_and_see_the_same(network: Network) -> None:
-    arena = arena_for(network)
-    heat = Heat(arena, key=0, threads=1)
+    task = task_for(network)
+    heat = Heat(task, key=0, threads=1)
     twins = [heat.enter(candidate(network, source=name)) for name in "abc"]
     others = [heat.enter(candidate(network, 2.0)), heat.enter(candidate(network, 0.01))]
     for runner in (*twins, *others):
-        assert same(runner.weights, arena.start(0))
+        assert same(runner.weights, task.start(0))
     heat.advance([twins[0], others[0], twins[1], others[1]], share=0.3)
     heat.advance([twins[2]], share=0.3)
     assert same(twins[0].weights, twins[1].weights)
     assert same(twins[0].weights, twins[2].weights), "who else ran does not matter"
     assert not same(twins[0].weights, others[0].weights)
-    away = Heat(arena, key=1, threads=1)
+    away = Heat(task, key=1, threads=1)
     stranger = away.enter(candidate(network))
-    assert not same(stranger.weights, arena.start(0))
+    assert not same(stranger.weights, task.start(0))
 
 
 def test_newcomers_catch_up_in_one_go() -> None:
-    arena = arena_for(ONE)
-    heat = Heat(arena, key=0, threads=1)
+    task = task_for(ONE)
+    heat = Heat(task, key=0, threads=1)
     early, late = heat.enter(candidate(ONE)), heat.enter(candidate(ONE, 0.3))
     heat.advance([early], share=0.2)
     heat.advance([early, late], share=0.5)
     assert early.iteration == late.iteration == 101
     assert (len(early.history), len(late.history)) == (2, 1)
-    weights, _ = alone(arena, late.candidate, arena.start(0), 1, 101, 63)
+    weights, _ = alone(task, late.candidate, task.start(0), 1, 101, 63)
     assert same(late.weights, weights)
     before = heat.work
     heat.advance([early, late], share=0.5)
@@ -158,8 +158,8 @@ def test_newcomers_catch_up_in_one_go() -> None:
 
 
 def test_who_leaves_the_range_of_numbers_has_no_loss_and_no_prospects() -> None:
-    arena = arena_for(ONE)
-    heat = Heat(arena, key=0, threads=1)
+    task = task_for(ONE)
+    heat = Heat(task, key=0, threads=1)
     lost = heat.enter(candidate(ONE, 1e39, rung=2))
     sound = [heat.enter(candidate(ONE, 0.1, rung=0)), heat.enter(candidate(ONE, 0.5, rung=1))]
     alien = heat.enter(candidate(ONE, 1e39))
@@ -325,9 +325,9 @@ def test_a_single_output_is_counted_on_the_side_of_one_half(loss: str, values: t
     """A prediction below 1/2 is the first class, one above it the second."""
     network = Network("single_layer", (1, 1), loss=loss)
     rows = Data(np.array(values)[:, None], np.array([[0.0], [1.0]]))
-    arena = replace(Arena.of(network, rows, seed=0, hold_out=False), held_out=rows)
+    task = replace(Task.of(network, rows, seed=0, hold_out=False), held_out=rows)
     finalist: Any = SimpleNamespace(looks=SimpleNamespace(weights=[np.ones((1, 1, 1))]))
-    assert _held_out(arena, finalist)["held_out_error"] == 0
+    assert _held_out(task, finalist)["held_out_error"] == 0
 
 
 def test_predictions_have_the_biases_and_every_unit_by_the_share_that_is_kept() -> None:

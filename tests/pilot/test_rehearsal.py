@@ -14,11 +14,11 @@ from conftest import Run
 from rsgadvise import recommend
 from rsgadvise.advise.results import Advice, TrainingPlan
 from rsgadvise.pilot import rehearsal
-from rsgadvise.pilot.arena import Arena, Classes
+from rsgadvise.pilot.checkpoints import LOSS_COST
 from rsgadvise.pilot.forecast import REHEARSED, expected
-from rsgadvise.pilot.looking import LOSS_COST
 from rsgadvise.pilot.race import Candidate
 from rsgadvise.pilot.rehearsal import _best, rehearsal_length, rehearse
+from rsgadvise.pilot.task import Classes, Task
 from rsgadvise.theory.optimizers import optimizer_of
 from rsgadvise.training import rsg
 from rsgadvise.training.networks import Data, Network
@@ -81,12 +81,12 @@ def test_each_length_is_a_training_of_its_own(cooldown: float) -> None:
     """One of plain gradient descent, whose batches are all of one row, is the same whatever it shares."""
     row = Data(np.full((1, 2), 0.5, np.float32), np.full((1, 1), 0.9, np.float32))
     network = Network("multilayer", (2, 3, 1), (5.0, 5.0))
-    arena = Arena(network, row, row, judge=None, seed=0)
+    task = Task(network, row, row, judge=None, seed=0)
     candidate = Candidate((0.7, 0.3), 0.0, 1, 64, 1.0, "grid")
-    found = rehearse(arena, candidate, cooldown=cooldown)
+    found = rehearse(task, candidate, cooldown=cooldown)
     assert [look.iterations for look in found.looks] == [1, 2, 4, 8, 16, 32, 64]
     for look in found.looks:
-        first, second = (matrix[0].astype(float) for matrix in arena.start(8))
+        first, second = (matrix[0].astype(float) for matrix in task.start(8))
         for k in range(1, look.iterations + 1):
             factor = min(1.0, (look.iterations + 1 - k) / (cooldown * look.iterations + 1))
             h = 1 / (1 + np.exp(-first @ [0.5, 0.5]))
@@ -120,11 +120,9 @@ def test_threads_change_nothing_and_work_is_what_was_computed(
     monkeypatch.setattr(rsg._Run, "_step", counting)
     monkeypatch.setattr(rsg, "THREAD_WORK", 0.0)
     data = Data(X[:90].astype(np.float32), Y[:90, None].astype(np.float32))
-    arena = Arena(
-        Network("multilayer", (6, 5, 1), (5.0, 5.0)), data, data, judge=None, seed=3, optimizer=ADAM
-    )
+    task = Task(Network("multilayer", (6, 5, 1), (5.0, 5.0)), data, data, judge=None, seed=3, optimizer=ADAM)
     candidate = Candidate((0.02, 0.01), 0.0, 8, longest, 0.8, "grid")
-    one, two = (rehearse(arena, candidate, cooldown=cooldown, replicas=3, threads=each) for each in (1, 2))
+    one, two = (rehearse(task, candidate, cooldown=cooldown, replicas=3, threads=each) for each in (1, 2))
     assert one == two
     looking = LOSS_COST * len(one.looks) * 180 * 3
     assert one.work == pytest.approx(8 * updates[0] / 2 + looking)
@@ -136,18 +134,18 @@ def test_what_is_learnt_by_heart_is_not_trained_to_the_end(monkeypatch: pytest.M
     data, others = (Data(X[rows].astype(np.float32), labels[rows]) for rows in (np.s_[:150], np.s_[150:300]))
     units: Any = {"activations": ("tanh",), "loss": "cross_entropy", "bias": True}
     network = Network("multilayer", (6, 24, 2), (50.0, 50.0), **units)
-    arena = Arena(network, data, others, judge=Classes(0.5), seed=1, optimizer=ADAM)
+    task = Task(network, data, others, judge=Classes(0.5), seed=1, optimizer=ADAM)
     candidate = Candidate((0.3, 0.3), 0.0, 16, 16384, 1.0, "grid")
-    found, late = (rehearse(arena, candidate, cooldown=0.5, fewest=each) for each in (1, 4096))
+    found, late = (rehearse(task, candidate, cooldown=0.5, fewest=each) for each in (1, 4096))
     monkeypatch.setattr(rehearsal, "_by_heart", lambda *_: False)
-    whole = rehearse(arena, candidate, cooldown=0.5)
+    whole = rehearse(task, candidate, cooldown=0.5)
     assert found.looks == whole.looks[: len(found.looks)]
     assert (found.best, found.share, found.longest) == (whole.best, whole.share, 16384)
     assert len(found.looks) < len(whole.looks) - 2
     assert found.work < 0.3 * whole.work
     held = [look.held_out_loss for look in found.looks]
     assert held[-1] > held[-2] > 1.1 * min(held)
-    assert late.best == rehearse(arena, candidate, cooldown=0.5, fewest=4096).best
+    assert late.best == rehearse(task, candidate, cooldown=0.5, fewest=4096).best
     assert late.best.iterations >= 4096, "lengths that may not be chosen end no training"
 
 
@@ -298,10 +296,10 @@ def test_a_part_of_a_training_is_none_where_it_may_not_be_so_short(fewest: int) 
 # Too few rows to hold some out of all runs: in whole trainings each fifth is, in its turn.
 
 
-def few(rows: int, network: Network, targets: Any = None) -> Arena:
+def few(rows: int, network: Network, targets: Any = None) -> Task:
     y = (np.arange(rows) % 3 > 0) if targets is None else targets
     data = Data(X[:rows], np.eye(2)[y.astype(int)])
-    return Arena.of(network, data, seed=4, hold_out=True)
+    return Task.of(network, data, seed=4, hold_out=True)
 
 
 def test_of_few_rows_each_is_held_out_once() -> None:
@@ -325,11 +323,11 @@ def test_of_few_rows_each_is_held_out_once() -> None:
 
 def test_their_losses_are_those_of_all_rows_held_out() -> None:
     """The oracle: each of them rehearsed for itself."""
-    arena = few(23, Network("multilayer", (6, 5, 2), (5.0, 5.0)))
+    task = few(23, Network("multilayer", (6, 5, 2), (5.0, 5.0)))
     candidate = Candidate((0.7, 0.3), 0.0, 4, 40, 1.0, "grid")
-    found = rehearse(arena, candidate, cooldown=0.5, replicas=2)
-    alone = [rehearse(fold, candidate, cooldown=0.5, replicas=2) for fold in arena.folds]
-    rows = [fold.held_out.rows for fold in arena.folds if fold.held_out]
+    found = rehearse(task, candidate, cooldown=0.5, replicas=2)
+    alone = [rehearse(fold, candidate, cooldown=0.5, replicas=2) for fold in task.folds]
+    rows = [fold.held_out.rows for fold in task.folds if fold.held_out]
     for place, look in enumerate(found.looks):
         each = [one.looks[place] for one in alone]
         assert look.iterations == each[0].iterations

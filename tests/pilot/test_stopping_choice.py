@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsgadvise.pilot.looking import Looks
+from rsgadvise.pilot.checkpoints import Looks
 from rsgadvise.pilot.stopping_choice import (
     DICTIONARY,
     StoppingChoice,

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from rsgadvise import recommend
 from rsgadvise.pilot import race
-from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.looking import Looks, look_along
+from rsgadvise.pilot.checkpoints import Looks, look_along
 from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.reporting import raced_spread
 from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.pilot.task import Task
 from rsgadvise.pilot.tournament import Finalist, Tournament, loss_of, predictions
 from rsgadvise.show.report.advice import brief
 from rsgadvise.theory.optimizers import optimizer_of
@@ -71,7 +71,7 @@ def test_networks_with_other_masks_are_compared_without_any(
     spent = counted(monkeypatch)
     found = raced([0.4, 0.7, 1.0], seed=seed)
     (tournament,) = seen
-    held_out = tournament.arena.held_out
+    held_out = tournament.task.held_out
     assert tournament.comparing
     assert held_out is not None
     assert held_out.rows == 80
@@ -410,9 +410,9 @@ def test_spread_counts_rungs_that_another_seed_cannot_tell_apart(end: float, spr
 
 def fielded(*runners: Runner, optimizer: str = "adam", plateau: float | None = None) -> Any:
     """As much of a race as the choice of a safer stepsize looks at."""
-    arena = SimpleNamespace(optimizer=optimizer_of(optimizer))
+    task = SimpleNamespace(optimizer=optimizer_of(optimizer))
     return SimpleNamespace(
-        arena=arena, plateau=plateau, standing=list(runners), _sound=lambda runner: runner.loss < 9
+        task=task, plateau=plateau, standing=list(runners), _sound=lambda runner: runner.loss < 9
     )
 
 
@@ -453,8 +453,8 @@ def test_the_ladder_is_climbed_to_where_the_best_are(
 
 def test_held_out_rows_are_those_that_nobody_trains_on(seen: list[Tournament]) -> None:
     raced([1.0])
-    arena = seen[0].arena
-    together = np.concatenate([arena.data.inputs, present(arena.held_out).inputs])
+    task = seen[0].task
+    together = np.concatenate([task.data.inputs, present(task.held_out).inputs])
     assert len(np.unique(together, axis=0)) == 400 == len(together)
     assert {row.tobytes() for row in together} == {row.tobytes() for row in X.astype(np.float32)}
 
@@ -519,6 +519,6 @@ def test_ctrl_c_in_the_middle_of_a_heat(monkeypatch: pytest.MonkeyPatch) -> None
 def test_losses_about_a_constant_are_equal_where_networks_linger(unit: str, lingers: bool) -> None:
     """Which they do at first whose units are not 0 at 0; a ReLU network at a constant is dead."""
     network = Network("multilayer", (12, 6, 3), (20.0, 20.0), activations=(unit,), bias=True)
-    arena = Arena.of(network, Data(X, np.eye(3)[LABELS]), seed=0, hold_out=False)
-    tournament = Tournament(arena, None, 1e6, 1, lambda part, words: None)  # type: ignore[arg-type]
+    task = Task.of(network, Data(X, np.eye(3)[LABELS]), seed=0, hold_out=False)
+    tournament = Tournament(task, None, 1e6, 1, lambda part, words: None)  # type: ignore[arg-type]
     assert (tournament.plateau == tournament.constant) is lingers

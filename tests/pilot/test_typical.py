@@ -13,8 +13,8 @@ from rsgadvise.advise.results import Advice
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot import typical
-from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate
+from rsgadvise.pilot.task import Task
 from rsgadvise.pilot.twins import Statistics, columns_for, make_twin, shared_part, typical_statistics
 from rsgadvise.pilot.typical import RATIO, lowest, rehearse
 from rsgadvise.spec import Spec
@@ -139,7 +139,7 @@ def test_it_trains_as_long_as_what_is_measured_on_data_does(hidden: tuple[int, .
     network = Network(
         "multilayer" if hidden else "single_layer", layers, (5.0,) * (len(layers) - 1) if hidden else ()
     )
-    calibration = calibrate(Arena.of(network, data, seed=0, hold_out=False), batch_size=32, iterations=2000)
+    calibration = calibrate(Task.of(network, data, seed=0, hold_out=False), batch_size=32, iterations=2000)
     top = float(np.linalg.eigvalsh(inputs.T @ inputs / 400)[-1])
     square = float((inputs.mean(axis=0) ** 2).mean())
     known = Statistics(8, float(inputs.mean()), square, float((inputs**2).mean()), top)

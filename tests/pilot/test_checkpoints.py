@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsgadvise.pilot.looking import look_along, look_iterations
+from rsgadvise.pilot.checkpoints import look_along, look_iterations
 from rsgadvise.training import expectation
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network, Weights, initial_weights

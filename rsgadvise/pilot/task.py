@@ -144,8 +144,8 @@ def judge_of(network: Network, data: Data) -> Judge | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Arena:
-    """Where candidates meet.
+class Task:
+    """What candidates train: a network on some rows, and where their randomness comes from.
 
     Attributes:
         network: with the keep probability that is trained with.
@@ -166,7 +166,7 @@ class Arena:
     @classmethod
     def of(
         cls, network: Network, data: Data, *, seed: int, hold_out: bool, optimizer: Optimizer = PLAIN
-    ) -> Arena:
+    ) -> Task:
         """Split the rows, a fifth held out, and keep them in single precision."""
         single = Data(data.inputs.astype(np.float32), data.targets.astype(np.float32))
         if network.tied:
@@ -179,7 +179,7 @@ class Arena:
         return replace(whole, data=whole.part(order[aside:]), held_out=whole.part(order[:aside]))
 
     @property
-    def folds(self) -> tuple[Arena, ...]:
+    def folds(self) -> tuple[Task, ...]:
         """Where whole trainings are judged: here, or of few rows where each fifth is held out in its turn."""
         if self.held_out is not None:
             return (self,)
@@ -197,7 +197,7 @@ class Arena:
         """f of the best prediction that ignores the inputs."""
         return self.network.head.constant_loss(self.data.targets.astype(np.float64))
 
-    def keeping(self, keep_prob: float) -> Arena:
+    def keeping(self, keep_prob: float) -> Task:
         return replace(self, network=replace(self.network, keep_prob=keep_prob))
 
     def chance(self, samples: float) -> float:
