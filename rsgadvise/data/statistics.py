@@ -311,7 +311,12 @@ def measure(
     gram = spectrum and columns <= MAX_GRAM_DIM
     wide = GRAM_ROWS * columns * source.dtype.itemsize if gram else 0
     passes = _Passes(source, progress, max(CHUNK_BYTES, wide))
-    targets = TargetSummary(f"{source.path}: targets", source.target_kind, one_output=source.one_output)
+    targets = TargetSummary(
+        f"{source.path}: targets",
+        source.target_kind,
+        one_output=source.one_output,
+        units=source.target_units,
+    )
 
     collector = _Collector(source, gram=gram)
     if scaling in {"auto", "none"}:
@@ -579,5 +584,10 @@ def load_encoded(
 def encoded(source: DataSource, targets: Array) -> tuple[FloatArray, TargetEncoding]:
     """Targets of all rows of a file as vectors, and how."""
     name = f"{source.path}: targets"
-    y, how = encode_targets(targets, name=name, kind=source.target_kind, one_output=source.one_output)
-    return y, replace(how, unit=np.array(source.target_units)) if source.target_units and how.decodes else how
+    return encode_targets(
+        targets,
+        name=name,
+        kind=source.target_kind,
+        one_output=source.one_output,
+        units=source.target_units,
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class TargetEncoding:
         if self.kind == "0 and 1":
             return (outputs[:, 0] > 0.5).astype(np.intp)
         if self.kind == "0 and 1 per column":
-            return (outputs > 0.5).astype(np.intp)
+            return ((outputs > 0.5) * (1 if self.unit is None else self.unit)).astype(np.intp)
         if self.classes is not None:
             return np.asarray(outputs.argmax(axis=1))
         found = outputs.astype(np.float64)
@@ -180,12 +181,21 @@ class TargetSummary:
         name: how messages call the targets.
         kind: what a user takes them for.
         one_output: whether two classes become one number, 0 or 1.
+        units: what a 1 of each column is in the file; nothing where they are the same.
     """
 
-    def __init__(self, name: str = "targets", kind: TargetKind = "auto", *, one_output: bool = False) -> None:
+    def __init__(
+        self,
+        name: str = "targets",
+        kind: TargetKind = "auto",
+        *,
+        one_output: bool = False,
+        units: Sequence[float] = (),
+    ) -> None:
         self._name = name
         self._kind = kind
         self._one_output = one_output
+        self._unit = np.array(units) if units else None
         self._rows = 0
         self._columns = 0
         self._eight_bit = False
@@ -295,7 +305,7 @@ class TargetSummary:
                     f"The targets, {len(self._numbers):,} different whole numbers, were taken for values; "
                     "data.target_kind: classes (--target-kind classes) takes them for labels.",
                 )
-        return self._real(self._low, self._high, notes)
+        return replace(self._real(self._low, self._high, notes), unit=self._unit)
 
     def _real(
         self, low: NDArray[np.float64], high: NDArray[np.float64], notes: tuple[str, ...]
@@ -316,7 +326,7 @@ class TargetSummary:
             raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
         if self._kept and ((bottom > low) | (top < high)).any():
             outside = sum(int(((each < bottom) | (each > top)).any(axis=1).sum()) for each in self._kept)
-            ends = f", {bottom[0]:.6g} to {top[0]:.6g}," if self._columns == 1 else ""
+            ends = f", {self._told(bottom, 6)} to {self._told(top, 6)}," if self._columns == 1 else ""
             notes += (
                 f"The targets of {outside:,} of {self._rows:,} rows lie far outside of where the others "
                 f"do{ends} and count as its nearest end, in training and in what is told of errors; "
@@ -324,10 +334,16 @@ class TargetSummary:
             )
             return TargetEncoding(CLIPPED, self._columns, None, bottom, span, notes)
         if self._columns == 1 and span[0] > 0:
-            notes += (f"The target was scaled: 0 stands for {low[0]:.9g}, 1 for {high[0]:.9g}.",)
+            notes += (
+                f"The target was scaled: 0 stands for {self._told(low, 9)}, 1 for {self._told(high, 9)}.",
+            )
         elif self._columns > 1:
             notes += ("Each target was scaled from its smallest value, 0, to its largest, 1.",)
         return TargetEncoding("min-max per column", self._columns, low=low, span=span, notes=notes)
+
+    def _told(self, ends: NDArray[np.float64], digits: int) -> str:
+        """The least of what columns begin or end with, in the units of the file."""
+        return f"{(ends if self._unit is None else ends * self._unit).min():.{digits}g}"
 
     def _logged(
         self,
@@ -363,7 +379,7 @@ class TargetSummary:
         if self._kind == "logarithms":
             if low.min() < 0:
                 raise DataError(
-                    f"{self._name}: must not be below 0 to have logarithms; got {low.min():g}; say "
+                    f"{self._name}: must not be below 0 to have logarithms; got {self._told(low, 6)}; say "
                     "data.target_kind: values (--target-kind values)"
                 )
         else:
@@ -444,7 +460,12 @@ def _but_for_case(words: Collection[str]) -> str:
 
 
 def encode_targets(
-    values: Array, *, name: str = "targets", kind: TargetKind = "auto", one_output: bool = False
+    values: Array,
+    *,
+    name: str = "targets",
+    kind: TargetKind = "auto",
+    one_output: bool = False,
+    units: Sequence[float] = (),
 ) -> tuple[NDArray[np.float64], TargetEncoding]:
     """Targets of one file, all in memory, as vectors in [0, 1].
 
@@ -456,6 +477,7 @@ def encode_targets(
         name: how messages call them.
         kind: what they are taken for.
         one_output: whether two classes become one number, 0 or 1.
+        units: see `TargetSummary`.
 
     Returns:
         The encoded (rows, dim) array, and the encoding.
@@ -468,7 +490,7 @@ def encode_targets(
         >>> encode_targets(np.array([3, 1, 3]))[0].tolist()
         [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
     """
-    summary = TargetSummary(name, kind, one_output=one_output)
+    summary = TargetSummary(name, kind, one_output=one_output, units=units)
     summary.update(values)
     encoding = summary.finish()
     return encoding.encode(values), encoding

@@ -240,6 +240,28 @@ def test_targets_in_percent_come_back_in_percent(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("most", [150.0, 9000.0], ids=["scaled", "clipped"])
+def test_notes_on_targets_in_percent_are_in_percent(tmp_path: Path, most: float) -> None:
+    share = np.random.default_rng(0).normal(50, 10, 200).round(1)
+    share[[3, 7]] = most, -most
+    frame = pandas.DataFrame({"a": share, "yield": [f"{each}%" for each in share]})
+    rows = read_rows(written(frame, tmp_path / "a.csv"), target="yield")
+    lower, upper = np.quantile(share, [0.25, 0.75])
+    low, high = lower - 3 * (upper - lower), upper + 3 * (upper - lower)
+    said = f"others do, {low:.6g} to {high:.6g}," if most > 150 else "0 stands for -150, 1 for 150."
+    assert any(said in note for note in rows.encoding.notes)
+
+
+def test_columns_of_all_or_nothing_in_percent_come_back_so(tmp_path: Path) -> None:
+    told = np.random.default_rng(0).choice(["0%", "100%"], (40, 2))
+    frame = pandas.DataFrame({"a": range(40), "b": told[:, 0], "c": told[:, 1]})
+    rows = read_rows(written(frame, tmp_path / "a.csv"), target="b,c")
+    assert rows.y is not None
+    found = rows.answers(rows.y)
+    assert [f"{found[name][0]}%" for name in "bc"] == told[0].tolist()
+    assert [f"{each}%" for each in found["c"]] == told[:, 1].tolist()
+
+
 def test_rows_with_missing_cells_keep_their_place(tmp_path: Path) -> None:
     train = table()
     rows = read_rows(written(train, tmp_path / "a.csv"), **TOLD)
