@@ -77,7 +77,7 @@ class Column:
     @property
     def percent(self) -> bool:
         """Whether its cells are numbers in percent, which are read as shares."""
-        return self.kind == "marked" and self.width is None and self.cells[0][-1:] == "%"
+        return self.kind == "marked" and self.width is None and "%" in "".join(self.cells[:1])
 
     @property
     def own(self) -> bool:

@@ -240,6 +240,19 @@ def test_targets_in_percent_come_back_in_percent(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("cell", ["{}%", "{} %", "({}%)", '"=""{}%"""'])
+def test_rows_whose_targets_in_percent_are_all_missing_are_read(tmp_path: Path, cell: str) -> None:
+    told = np.random.default_rng(0).integers(1, 99, 60) + 0.5
+    lines = "".join(f"{each},{cell.format(each)}\n" for each in told)
+    (tmp_path / "a.csv").write_text(f"a,yield\n{lines}")
+    rows = read_rows(tmp_path / "a.csv", target="yield")
+    assert rows.y is not None
+    sign = -1 if "(" in cell else 1
+    np.testing.assert_allclose(np.array(rows.answers(rows.y)["yield"], float), sign * told, rtol=1e-9)
+    (tmp_path / "b.csv").write_text("a,yield\n1,n/a\n2,n/a\n")
+    assert rows.like(tmp_path / "b.csv").y is None
+
+
 @pytest.mark.parametrize("most", [150.0, 9000.0], ids=["scaled", "clipped"])
 def test_notes_on_targets_in_percent_are_in_percent(tmp_path: Path, most: float) -> None:
     share = np.random.default_rng(0).normal(50, 10, 200).round(1)
@@ -249,6 +262,7 @@ def test_notes_on_targets_in_percent_are_in_percent(tmp_path: Path, most: float)
     lower, upper = np.quantile(share, [0.25, 0.75])
     low, high = lower - 3 * (upper - lower), upper + 3 * (upper - lower)
     said = f"others do, {low:.6g} to {high:.6g}," if most > 150 else "0 stands for -150, 1 for 150."
+    assert rows.encoding is not None
     assert any(said in note for note in rows.encoding.notes)
 
 

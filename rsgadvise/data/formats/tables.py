@@ -503,9 +503,9 @@ def _value(layout: Layout, place: int) -> Callable[[str], Any]:
         return lambda cell: listed if len(listed := _list_of(cell) or ()) == column.width else None
     if column.kind == "truth":
         return _truth
-    if column.kind == "marked" and column.cells[0][-1:] == "%":
+    if column.percent:
         # Beside 5 % a plain 5 may be either.
-        return lambda cell: None if (number := value(cell)) and cell.strip()[-1:] != "%" else number
+        return lambda cell: None if (number := value(cell)) and "%" not in cell else number
     return (lambda cell: value(cell.strip().removesuffix(column.unit))) if column.unit else value
 
 
