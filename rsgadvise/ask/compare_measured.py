@@ -91,7 +91,7 @@ def cases_of(row: Compared, trained: Trained, *, starts: int, seed: int, alpha: 
     return cases
 
 
-def with_measurements(comparison: Comparison, names: Sequence[str], found: Verification) -> Comparison:
+def with_measurements(comparison: Comparison, names: Sequence[str], verification: Verification) -> Comparison:
     """The comparison with what was measured, and a verdict on it.
 
     Args:
@@ -99,19 +99,19 @@ def with_measurements(comparison: Comparison, names: Sequence[str], found: Verif
         names: of the rows that were trained, in the order of the results.
         found: as many results for each, one per start.
     """
-    starts = len(found.cases) // len(names) if names else 0
+    starts = len(verification.cases) // len(names) if names else 0
     measured = {
-        name: _measured(found.cases[index * starts : (index + 1) * starts])
+        name: _measured(verification.cases[index * starts : (index + 1) * starts])
         for index, name in enumerate(names)
     }
     rows = tuple(replace(row, measured=measured.get(row.name)) for row in comparison.specs)
-    verdict = _with_loss(_judged(measured, found.confidence), measured)
+    verdict = _with_loss(_judged(measured, verification.confidence), measured)
     return replace(
         comparison,
         specs=rows,
         verdict=replace(comparison.verdict, measured=verdict),
-        notes=(*comparison.notes, *found.notes),
-        interrupted=found.interrupted,
+        notes=(*comparison.notes, *verification.notes),
+        interrupted=verification.interrupted,
     )
 
 

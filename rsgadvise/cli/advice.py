@@ -106,10 +106,10 @@ def recommend(
         write(to.path, _program(advice, source, emit_))
     else:
 
-        def blocks(found: Advice) -> Sequence[Block]:
+        def blocks(advice: Advice) -> Sequence[Block]:
             from rsgadvise.show.report.advice import advice_blocks
 
-            return advice_blocks(found, details=details, source=_command())
+            return advice_blocks(advice, details=details, source=_command())
 
         show(to, "recommend", advice, blocks, advice.recommendations, **source.about())
     _write_specs(source, advice, save, into, quiet=to.quiet)

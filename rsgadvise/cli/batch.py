@@ -60,10 +60,10 @@ def batch(
         found = _of_spec(source, advice, effort, before, after, aimed=aimed)
         interrupted, extra = advice.interrupted, source.about()
 
-    def blocks(found: BatchAdvice) -> Sequence[Block]:
+    def blocks(advice: BatchAdvice) -> Sequence[Block]:
         from rsgadvise.show.report.batching import batch_blocks
 
-        return batch_blocks(found)
+        return batch_blocks(advice)
 
     show(to, "batch", found, blocks, found.tradeoff, **extra)
     if interrupted:

@@ -160,7 +160,7 @@ def _candidate(name: str, loaded: LoadedSpec, statistics: DataStatistics | None)
 
 
 def _measured(
-    found: Comparison,
+    comparison: Comparison,
     behind: dict[str, tuple[LoadedSpec, DataStatistics | None]],
     *,
     runs: int,
@@ -180,7 +180,7 @@ def _measured(
     from rsgadvise.ask.compare_measured import Trained, cases_of, starts_of, with_measurements
     from rsgadvise.cli.verify import run
 
-    rows = [row for row in found.specs if row.stepsize is not None]
+    rows = [row for row in comparison.specs if row.stepsize is not None]
     starts = starts_of(runs)
     cases: list[Case] = []
     for row in rows:
@@ -205,4 +205,4 @@ def _measured(
         seed=seed,
         trajectories=runs // starts,
     )
-    return with_measurements(found, [row.name for row in rows], verified)
+    return with_measurements(comparison, [row.name for row in rows], verified)

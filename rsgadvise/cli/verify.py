@@ -356,19 +356,19 @@ def verify(
     raise SystemExit(found.exit_code)
 
 
-def _report(found: Verification, target: Target, junit: Path | None) -> None:
+def _report(verification: Verification, target: Target, junit: Path | None) -> None:
     from rsgadvise.show.report.verification import verification_blocks
 
     def markdown() -> str:
         from rsgadvise.show.formats.markdown import as_markdown
 
-        return as_markdown(verification_blocks(found))
+        return as_markdown(verification_blocks(verification))
 
     with ExitStack() as last:
         if junit is not None:
             from rsgadvise.show.report.verification import junit_xml
 
-            last.callback(lambda: write(junit, junit_xml(found)))
+            last.callback(lambda: write(junit, junit_xml(verification)))
 
-        last.callback(announce, found, markdown)
-        show(target, "verify", found, verification_blocks, found.cases)
+        last.callback(announce, verification, markdown)
+        show(target, "verify", verification, verification_blocks, verification.cases)

@@ -142,21 +142,21 @@ class Explorer:
             return None
         self._advance(heat, runners, share)
         best = min(runners, key=log_loss)
-        found = Experiment(
+        experiment = Experiment(
             trial.change, trial.words, trial.value, best.loss, best.done, self.leader.loss, False
         )
         if not self._helps(best.loss, self.leader.loss, judged_rows(best)) or trial.change == "stepsize":
-            return replace(found, helps=self._helps(best.loss, self.leader.loss, judged_rows(best)))
+            return replace(experiment, helps=self._helps(best.loss, self.leader.loss, judged_rows(best)))
         unchanged = Heat(self.task, key=0, threads=self.threads)
         control = unchanged.enter(best.candidate)
         self._advance(unchanged, [control], share)
         without = min(control.loss, self.leader.loss)
         if self._helps(best.loss, without, judged_rows(best)):
-            return replace(found, without=without, helps=True)
+            return replace(experiment, without=without, helps=True)
         steps = stepsizes_by_layer(control.candidate.stepsizes)
         helps = self._helps(control.loss, self.leader.loss, judged_rows(control))
         return replace(
-            found, change="stepsize", words=f"a stepsize of {steps}", loss=control.loss, helps=helps
+            experiment, change="stepsize", words=f"a stepsize of {steps}", loss=control.loss, helps=helps
         )
 
     def _longer(self, heat: Heat, part: float) -> Experiment | None:

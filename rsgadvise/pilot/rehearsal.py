@@ -279,12 +279,12 @@ class Trials:
         last = self.tried[-1][1].work * self.sample
         return self.work * self.sample + min(self.each, last / SHORTER) <= allowed
 
-    def _tells(self, found: Rehearsal) -> bool:
+    def _tells(self, rehearsal: Rehearsal) -> bool:
         """Whether its best is one: of a part of a training longer ones than the last might do better, or have
         to be made."""
-        part = self.part < 1 and (found.folds == 1 or found.best.iterations < self.fewest)
-        return math.isfinite(found.best.loss + found.best.held_out_loss) and not (
-            part and found.best is found.whole
+        part = self.part < 1 and (rehearsal.folds == 1 or rehearsal.best.iterations < self.fewest)
+        return math.isfinite(rehearsal.best.loss + rehearsal.best.held_out_loss) and not (
+            part and rehearsal.best is rehearsal.whole
         )
 
     def _as_good(self, look: Look, other: Look, constant: float) -> bool:

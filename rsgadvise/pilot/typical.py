@@ -495,7 +495,7 @@ def typical(
     return Typical(advice, plan, work / (3.0 * weights * best.samples), notes)
 
 
-def _of_its_own(advice: Advice, problem: Problem, space: Space, found: Rehearsal) -> Advice:
+def _of_its_own(advice: Advice, problem: Problem, space: Space, rehearsal: Rehearsal) -> Advice:
     """The first rank with the stepsize of an optimiser that no theorem is about."""
     best, optimizer = advice.recommendations[0], problem.optimizer
     if space.stepsize is None:
@@ -505,13 +505,13 @@ def _of_its_own(advice: Advice, problem: Problem, space: Space, found: Rehearsal
             np.sqrt(sizes)
             if optimizer.scale_free
             else loss_stepsize(
-                found.constants,
+                rehearsal.constants,
                 batch_size=sizes,
                 iterations=np.full(2, float(best.iterations)),
                 decay=best.decay,
             )
         )
-        gamma = found.stepsize * float(scales[0] / scales[1])
+        gamma = rehearsal.stepsize * float(scales[0] / scales[1])
         best = replace(best, stepsize=(gamma,) * problem.stepsizes if problem.layered else gamma)
     objective = "smallest loss on made-up data"
     return without_bounds(advice, best, objective=objective, optimizer=optimizer)
@@ -523,11 +523,11 @@ def _longest(space: Space) -> int:
     return int(max(1.0, float(space.most_iterations(sizes, np.ones(len(sizes))).max())))
 
 
-def _reason(network: Network, found: Rehearsal, wide: Rehearsal | None) -> str:
+def _reason(network: Network, rehearsal: Rehearsal, wide: Rehearsal | None) -> str:
     """That no stepsize learned anything, and whether one does with weights kept within `USUAL_BOX`."""
     said = (
         "on made-up data with these statistics no stepsize got below a constant prediction within "
-        f"{found.steps} steps"
+        f"{rehearsal.steps} steps"
     )
     if wide is None or wide.loss is None:
         return f"{said}; a data file would tell more"
@@ -540,14 +540,14 @@ def _reason(network: Network, found: Rehearsal, wide: Rehearsal | None) -> str:
     )
 
 
-def _notes(problem: Problem, space: Space, found: Rehearsal) -> list[str]:
-    made = f"{found.twins} made-up data sets" if found.twins > 1 else "one made-up data set"
-    several = "" if found.twins == 1 or not found.steps else ", some of them noisy"
+def _notes(problem: Problem, space: Space, rehearsal: Rehearsal) -> list[str]:
+    made = f"{rehearsal.twins} made-up data sets" if rehearsal.twins > 1 else "one made-up data set"
+    several = "" if rehearsal.twins == 1 or not rehearsal.steps else ", some of them noisy"
     classes = "" if problem.tied else f" and random linear classes{several}"
-    how = "Stepsizes were tried" if found.steps else "The curvature at W1 was measured"
+    how = "Stepsizes were tried" if rehearsal.steps else "The curvature at W1 was measured"
     notes = [
         f"Typical: neither proven nor measured on your data. {how} on {made} of {ROWS} rows with these "
-        f"statistics{classes}; on yours the best stepsize may well differ by a factor of {found.spread:.2g}."
+        f"statistics{classes}; on yours the best stepsize may well differ by a factor of {rehearsal.spread:.2g}."
     ]
     if not problem.tied and problem.layers[-1] == 1:
         notes.append("The targets were taken to be 0 or 1; for other values the stepsize may differ.")
@@ -557,5 +557,5 @@ def _notes(problem: Problem, space: Space, found: Rehearsal) -> list[str]:
             "budget.samples or training.iterations."
         )
     if space.stepsize is not None:
-        notes.append(f"The stepsize is fixed; made-up data would have it {found.stepsize:.2g}.")
+        notes.append(f"The stepsize is fixed; made-up data would have it {rehearsal.stepsize:.2g}.")
     return notes

@@ -366,11 +366,11 @@ _PAPERS_ALONE = frozenset({"smoothness", "variance", "cross_term"})
 """Assumptions behind the paper's constants that the certified bound does without."""
 
 
-def beside_the_certified(found: Hypothesis, *, proven: bool) -> Hypothesis:
+def beside_the_certified(hypothesis: Hypothesis, *, proven: bool) -> Hypothesis:
     """A false assumption together with what it means for the bound, which may be proven all the same."""
-    if found.holds is not False or found.id not in _PAPERS_ALONE:
-        return found
+    if hypothesis.holds is not False or hypothesis.id not in _PAPERS_ALONE:
+        return hypothesis
     means = "; the certified bound does not need it"
     if proven:
         means += ", and is no larger, so that this bound holds all the same"
-    return replace(found, reason=found.reason + means)
+    return replace(hypothesis, reason=hypothesis.reason + means)

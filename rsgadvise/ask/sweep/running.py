@@ -245,7 +245,7 @@ def measure_point(
     notes = tuple(note for note in result.notes if note)
     if result.measured is None or result.lower is None or result.upper is None:
         return Measuring(None, notes)
-    found = Measurement(
+    measurement = Measurement(
         gradient=result.measured,
         lower=result.lower,
         upper=result.upper if math.isfinite(result.upper) else None,
@@ -254,7 +254,7 @@ def measure_point(
         final_loss=result.final_loss,
         seconds=result.seconds,
     )
-    return Measuring(found, notes)
+    return Measuring(measurement, notes)
 
 
 # Point after point.

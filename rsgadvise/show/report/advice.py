@@ -294,8 +294,8 @@ def expectation(plan: TrainingPlan | None) -> str:
     return f"{text}; with {times} times the iterations {_between(longest)}."
 
 
-def _between(found: Expected) -> str:
-    return f"{number(found.loss, 2)} ({number(found.low, 2)} to {number(found.high, 2)})"
+def _between(expected: Expected) -> str:
+    return f"{number(expected.loss, 2)} ({number(expected.low, 2)} to {number(expected.high, 2)})"
 
 
 def wanted(plan: TrainingPlan) -> Iterator[str]:
@@ -317,13 +317,13 @@ def wanted(plan: TrainingPlan) -> Iterator[str]:
         yield f"{loss.capitalize()} is expected after about {middle} iterations ({ends_at})."
 
 
-def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
+def _guaranteed(guarantee: Guarantee, plan: TrainingPlan) -> str:
     """The claim, and that it is about a stepsize of its own where it is."""
-    if found.stepsize == plan.stepsize:
-        return f"Proven: {found.claim}."
-    dropped = 1 - found.keep_prob
-    masks = "" if found.keep_prob == plan.keep_prob else f" and dropout {number(dropped, 3)}"
-    return f"Proven for stepsize {stepsizes(found.stepsize)}{masks} instead: {found.claim}."
+    if guarantee.stepsize == plan.stepsize:
+        return f"Proven: {guarantee.claim}."
+    dropped = 1 - guarantee.keep_prob
+    masks = "" if guarantee.keep_prob == plan.keep_prob else f" and dropout {number(dropped, 3)}"
+    return f"Proven for stepsize {stepsizes(guarantee.stepsize)}{masks} instead: {guarantee.claim}."
 
 
 def guaranteed(advice: Advice) -> tuple[str, ...]:

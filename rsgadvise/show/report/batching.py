@@ -15,38 +15,38 @@ _DIGITS = 2  # of stepsizes and of what rests on a noise scale: more are not kno
 _LAYERS_SHOWN = 3
 
 
-def batch_blocks(found: BatchAdvice) -> tuple[Block, ...]:
+def batch_blocks(advice: BatchAdvice) -> tuple[Block, ...]:
     """The answer, the table, and what to mind."""
     return (
-        Title(f"Batch sizes for {found.about}", f"{found.optimizer}; every row ends at the same loss"),
-        Lead(tuple(_lead(found))),
-        _grid(found),
-        *sentences("Mind", (*_mind(found), *found.notes)),
+        Title(f"Batch sizes for {advice.about}", f"{advice.optimizer}; every row ends at the same loss"),
+        Lead(tuple(_lead(advice))),
+        _grid(advice),
+        *sentences("Mind", (*_mind(advice), *advice.notes)),
     )
 
 
-def _lead(found: BatchAdvice) -> Iterator[str]:
-    if found.change is not None:
-        yield _changed(found.change)
-    if found.fastest is not None:
-        best = next(row for row in found.tradeoff if row.batch_size == found.fastest)
+def _lead(advice: BatchAdvice) -> Iterator[str]:
+    if advice.change is not None:
+        yield _changed(advice.change)
+    if advice.fastest is not None:
+        best = next(row for row in advice.tradeoff if row.batch_size == advice.fastest)
         yield (
             f"Fastest: batches of {_rows(best.batch_size)}, stepsize {_stepsize(best)}, "
             f"{count(best.iterations)} iterations, {_seconds(best.seconds)}."
         )
-    yield _pays(found)
-    if found.memory is not None:
-        beyond = found.tradeoff[-1].batch_size > found.memory.batch_size
+    yield _pays(advice)
+    if advice.memory is not None:
+        beyond = advice.tradeoff[-1].batch_size > advice.memory.batch_size
         yield (
-            f"Memory allows batches of up to {found.memory.batch_size:,} rows: about "
-            f"{roughly(found.memory.bytes_per_row)} bytes a row, in half of the "
-            f"{number(found.memory.free / 2**30, 2)} GiB that are free"
+            f"Memory allows batches of up to {advice.memory.batch_size:,} rows: about "
+            f"{roughly(advice.memory.bytes_per_row)} bytes a row, in half of the "
+            f"{number(advice.memory.free / 2**30, 2)} GiB that are free"
             f"{'; what is larger may not fit' if beyond else ''}."
         )
 
 
-def _pays(found: BatchAdvice) -> str:
-    noise = found.critical_batch_size
+def _pays(advice: BatchAdvice) -> str:
+    noise = advice.critical_batch_size
     return (
         f"Larger batches pay up to about {_rows(noise.value)} ({roughly(noise.lower)} to "
         f"{roughly(noise.upper)}): there a training takes twice the fewest iterations possible and twice the "
@@ -72,8 +72,8 @@ def _times(factor: float) -> str:
     return f"divided by {number(1 / factor, 3)}"
 
 
-def _listed(found: BatchAdvice) -> str:
-    *others, last = [count(size) for size in sorted(found.raced)]
+def _listed(advice: BatchAdvice) -> str:
+    *others, last = [count(size) for size in sorted(advice.raced)]
     return f"{', '.join(others)} and {last}"
 
 
@@ -96,48 +96,48 @@ def _stepsize(row: BatchRow) -> str:
     return ", ".join(texts)
 
 
-def _grid(found: BatchAdvice) -> Grid:
-    timed = found.cost is not None
-    counted = any(row.epochs is not None for row in found.tradeoff)
+def _grid(advice: BatchAdvice) -> Grid:
+    timed = advice.cost is not None
+    counted = any(row.epochs is not None for row in advice.tradeoff)
     columns = [Column("batch"), Column("stepsize"), Column("iterations"), Column("samples")]
     columns += [Column("epochs")] if counted else []
     columns += [Column("seconds")] if timed else []
     columns.append(Column("", numeric=False))
     body = []
-    for row in found.tradeoff:
+    for row in advice.tradeoff:
         cells = [count(row.batch_size), _stepsize(row), count(row.iterations), count(row.samples)]
         cells += [epochs(row.epochs or 0.0)] if counted else []
         cells += [number(row.seconds, 3)] if timed else []
-        body.append((*cells, _mark(found, row)))
+        body.append((*cells, _mark(advice, row)))
     return Grid(tuple(columns), tuple(body))
 
 
-def _mark(found: BatchAdvice, row: BatchRow) -> str:
+def _mark(advice: BatchAdvice, row: BatchRow) -> str:
     marks = [
-        *(["advised"] if row.batch_size == found.advised else []),
-        *(["fastest"] if row.batch_size == found.fastest else []),
-        *(["fewest samples"] if row is found.tradeoff[0] else []),
-        *(["pays to here"] if row.batch_size == found.pays_up_to else []),
+        *(["advised"] if row.batch_size == advice.advised else []),
+        *(["fastest"] if row.batch_size == advice.fastest else []),
+        *(["fewest samples"] if row is advice.tradeoff[0] else []),
+        *(["pays to here"] if row.batch_size == advice.pays_up_to else []),
     ]
     return ", ".join(marks)
 
 
-def _mind(found: BatchAdvice) -> Iterator[str]:
-    noise = found.critical_batch_size
-    if found.source == "typical":
+def _mind(advice: BatchAdvice) -> Iterator[str]:
+    noise = advice.critical_batch_size
+    if advice.source == "typical":
         why = "batch sizes are raced on a data file of several rows, without --constants"
-        if found.trainings:
+        if advice.trainings:
             why = "short trainings of several batch sizes learnt nothing"
-        yield f"Typical of {found.optimizer}, not measured: {why}."
+        yield f"Typical of {advice.optimizer}, not measured: {why}."
     else:
-        times = roughly(found.trainings)
+        times = roughly(advice.trainings)
         yield (
-            f"Batch sizes {_listed(found)} were raced to a loss of {number(noise.at, 3)}, at the cost of "
+            f"Batch sizes {_listed(advice)} were raced to a loss of {number(noise.at, 3)}, at the cost of "
             f"{times} training{'s' * (times != '1')}; from there to the end it is extrapolated."
         )
-    if found.cost is not None and found.cost.source == "measured":
+    if advice.cost is not None and advice.cost.source == "measured":
         yield (
-            f"Seconds are those of this machine: {roughly(1e6 * found.cost.per_iteration)} microseconds a "
-            f"step and {roughly(1e6 * found.cost.per_sample)} a row. For other hardware give cost: in "
+            f"Seconds are those of this machine: {roughly(1e6 * advice.cost.per_iteration)} microseconds a "
+            f"step and {roughly(1e6 * advice.cost.per_sample)} a row. For other hardware give cost: in "
             "a spec."
         )

@@ -156,26 +156,26 @@ _SOURCES = {
 }
 
 
-def explanation_blocks(found: Explanation) -> tuple[Block, ...]:
+def explanation_blocks(explanation: Explanation) -> tuple[Block, ...]:
     """Terms first, then what they rest on, then what would change them."""
     return (
         Title(
-            f"Explanation for {network(found.kind, found.layers)}",
-            f"{found.constants} constants, {found.equation}",
+            f"Explanation for {network(explanation.kind, explanation.layers)}",
+            f"{explanation.constants} constants, {explanation.equation}",
         ),
-        *([_terms(found)] if found.terms else []),
-        _facts(found),
-        _hypotheses(found.assumptions),
-        _knobs(found),
-        *sentences("On the knobs", _knob_notes(found.knobs)),
-        *sentences("Mind", found.notes),
-        *sentences("How to read it", _legend(found)),
-        *sentences("Assumed", assumptions(found.assumed)),
+        *([_terms(explanation)] if explanation.terms else []),
+        _facts(explanation),
+        _hypotheses(explanation.assumptions),
+        _knobs(explanation),
+        *sentences("On the knobs", _knob_notes(explanation.knobs)),
+        *sentences("Mind", explanation.notes),
+        *sentences("How to read it", _legend(explanation)),
+        *sentences("Assumed", assumptions(explanation.assumed)),
     )
 
 
-def _terms(found: Explanation) -> Grid:
-    numbers = {each.id: index for index, each in enumerate(found.assumptions, 1)}
+def _terms(explanation: Explanation) -> Grid:
+    numbers = {each.id: index for index, each in enumerate(explanation.assumptions, 1)}
     rows = [
         (
             term.name.replace("_", " "),
@@ -184,9 +184,9 @@ def _terms(found: Explanation) -> Grid:
             term.formula,
             spans(sorted(numbers[name] for name in term.assumptions)),
         )
-        for term in found.terms
+        for term in explanation.terms
     ]
-    rows.append(("sum", bound_number(found.bound), "", "", ""))
+    rows.append(("sum", bound_number(explanation.bound), "", "", ""))
     columns = (
         Column("term", numeric=False),
         Column("value"),
@@ -205,15 +205,19 @@ def data_in_words(assumed: Sequence[Hypothesis]) -> str:
     return f"data{'' if anywhere else ' in [0, 1]'} with these moments"
 
 
-def _facts(found: Explanation) -> Grid:
+def _facts(explanation: Explanation) -> Grid:
     rows = [
-        (name.replace("_", " "), _value(each.value), _SOURCES[each.source].format(found.constants))
-        for name, each in found.training.items()
+        (name.replace("_", " "), _value(each.value), _SOURCES[each.source].format(explanation.constants))
+        for name, each in explanation.training.items()
     ]
     rows += [
-        ("bound", bound_number(found.bound), _meaning(found)),
-        ("certified bound", number(found.certified_bound), f"for any {data_in_words(found.assumptions)}"),
-        ("largest gradient", number(found.largest_gradient), "no squared norm exceeds it"),
+        ("bound", bound_number(explanation.bound), _meaning(explanation)),
+        (
+            "certified bound",
+            number(explanation.certified_bound),
+            f"for any {data_in_words(explanation.assumptions)}",
+        ),
+        ("largest gradient", number(explanation.largest_gradient), "no squared norm exceeds it"),
     ]
     columns = (
         Column("quantity", numeric=False),
@@ -223,13 +227,13 @@ def _facts(found: Explanation) -> Grid:
     return Grid(columns, tuple(rows), "Evaluated at")
 
 
-def _meaning(found: Explanation) -> str:
-    if not math.isfinite(found.bound):
+def _meaning(explanation: Explanation) -> str:
+    if not math.isfinite(explanation.bound):
         return "the stepsize lies outside the range of the theorem"
-    word = verdict(proven=found.proven, vacuous=found.vacuous)
-    if found.vacuous:
+    word = verdict(proven=explanation.proven, vacuous=explanation.vacuous)
+    if explanation.vacuous:
         return f"{word}: no better than the largest gradient"
-    return f"{word}: proven" if found.proven else f"{word}: not proven"
+    return f"{word}: proven" if explanation.proven else f"{word}: not proven"
 
 
 def _value(value: Any) -> str:
@@ -257,7 +261,7 @@ def _factor(value: float | None) -> str:
     return "-" if value is None else f"x {value:.4g}"
 
 
-def _knobs(found: Explanation) -> Grid:
+def _knobs(explanation: Explanation) -> Grid:
     columns = (
         Column("knob", numeric=False),
         Column("value", alike=False),
@@ -266,7 +270,7 @@ def _knobs(found: Explanation) -> Grid:
     )
     rows = tuple(
         (_short(each.key), _value(each.value), _factor(each.factor), _factor(each.factor_halved))
-        for each in found.knobs
+        for each in explanation.knobs
     )
     return Grid(columns, rows, "The bound with one value doubled or halved")
 
@@ -282,8 +286,8 @@ def _knob_notes(knobs: Sequence[Knob]) -> Iterator[str]:
             yield f"{each.key}: {each.note}."
 
 
-def _legend(found: Explanation) -> Iterator[str]:
+def _legend(explanation: Explanation) -> Iterator[str]:
     yield "yes, no: it follows from the numbers of the spec or its data; ?: a spec cannot tell."
     yield "doubled, halved: the bound there over the bound here, evaluated with all other values held."
-    if "training.pretraining.tolerance" in {each.key for each in found.knobs}:
+    if "training.pretraining.tolerance" in {each.key for each in explanation.knobs}:
         yield "alpha: training.pretraining.tolerance; 1 stands for no pretraining."

@@ -26,28 +26,28 @@ _BY = {
 }
 
 
-def comparison_blocks(found: Comparison) -> tuple[Block, ...]:
+def comparison_blocks(comparison: Comparison) -> tuple[Block, ...]:
     """The ranking first, then the verdict, the training behind it, and what was measured."""
-    context = f"{found.constants} constants; {_BY[found.compared_by]}"
-    promised = any(each.value is not None for row in found.specs for each in (row.paper, row.certified))
-    taken = [row.samples for row in found.specs if row.samples is not None]
-    if found.common_samples is not None and not all(row.equal_resources for row in found.specs):
+    context = f"{comparison.constants} constants; {_BY[comparison.compared_by]}"
+    promised = any(each.value is not None for row in comparison.specs for each in (row.paper, row.certified))
+    taken = [row.samples for row in comparison.specs if row.samples is not None]
+    if comparison.common_samples is not None and not all(row.equal_resources for row in comparison.specs):
         span = f"{count(min(taken))} to {count(max(taken))}"
-        context = f"{found.constants} constants; bound at unequal samples, {span}"
-    elif found.common_samples is not None:
-        context += f", at most {count(found.common_samples)} each"
-    measured = tuple(_measured(found.specs))
+        context = f"{comparison.constants} constants; bound at unequal samples, {span}"
+    elif comparison.common_samples is not None:
+        context += f", at most {count(comparison.common_samples)} each"
+    measured = tuple(_measured(comparison.specs))
     return (
-        Title(f"Comparison of {len(found.specs)} specs", context),
+        Title(f"Comparison of {len(comparison.specs)} specs", context),
         *(() if promised else measured),  # the answer comes first
-        _ranking(found),
-        *sentences("Verdict", _verdict(found)),
-        *((_promises(found),) if promised else ()),
-        _training(found),
+        _ranking(comparison),
+        *sentences("Verdict", _verdict(comparison)),
+        *((_promises(comparison),) if promised else ()),
+        _training(comparison),
         *(measured if promised else ()),
-        *sentences("Mind", (*found.notes, *_row_notes(found.specs))),
-        *sentences("Assumed", _assumed(found.specs)),
-        *sentences("How to read it", _legend(found)),
+        *sentences("Mind", (*comparison.notes, *_row_notes(comparison.specs))),
+        *sentences("Assumed", _assumed(comparison.specs)),
+        *sentences("How to read it", _legend(comparison)),
     )
 
 
@@ -55,13 +55,13 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _ranking(found: Comparison) -> Grid:
-    seconds = any(row.seconds is not None for row in found.specs)
+def _ranking(comparison: Comparison) -> Grid:
+    seconds = any(row.seconds is not None for row in comparison.specs)
     names = ["ratio", "bound", "certified", "batch", "iterations"]
     columns = [Column("#"), Column("spec", numeric=False), *map(Column, names)]
     columns += [Column("seconds" if seconds else "samples"), Column("proven", numeric=False)]
     rows = []
-    for row in found.specs:
+    for row in comparison.specs:
         planned = row.stepsize is not None
         reliable = verdict(proven=row.proven, vacuous=row.vacuous) if row.bound is not None else "no bound"
         rows.append(
@@ -80,15 +80,15 @@ def _ranking(found: Comparison) -> Grid:
     return Grid(tuple(columns), tuple(rows), keys=2)
 
 
-def _verdict(found: Comparison) -> Iterator[str]:
-    yield found.verdict.text
-    if found.verdict.measured is None:
+def _verdict(comparison: Comparison) -> Iterator[str]:
+    yield comparison.verdict.text
+    if comparison.verdict.measured is None:
         yield "--measure trains them, and compares what comes out."
     else:
-        yield found.verdict.measured.text
+        yield comparison.verdict.measured.text
 
 
-def _promises(found: Comparison) -> Grid:
+def _promises(comparison: Comparison) -> Grid:
     """What each set of constants promises, at the training that it advises itself."""
     columns = (
         Column("spec", numeric=False),
@@ -98,22 +98,22 @@ def _promises(found: Comparison) -> Grid:
         Column("rank"),
     )
     rows = []
-    for row in found.specs:
+    for row in comparison.specs:
         cells = [row.name]
         for promise in (row.paper, row.certified):
             cells += [_promised(promise), "" if promise.rank is None else str(promise.rank)]
         rows.append(tuple(cells))
-    what = "bounds" if found.compared_by == "bound" else f"{found.compared_by} to the target"
+    what = "bounds" if comparison.compared_by == "bound" else f"{comparison.compared_by} to the target"
     return Grid(columns, tuple(rows), f"Best {what} with each set of constants")
 
 
-def _training(found: Comparison) -> Grid:
+def _training(comparison: Comparison) -> Grid:
     """The rest of the training that the ranking is about."""
     columns = [Column("spec", numeric=False), *map(Column, ("of limit", "stepsize", "keep"))]
-    if any((row.runs or 1) > 1 for row in found.specs):
+    if any((row.runs or 1) > 1 for row in comparison.specs):
         columns.append(Column("runs"))
     rows = []
-    for row in found.specs:
+    for row in comparison.specs:
         cells = (
             row.name,
             "" if row.relative is None else percent(row.relative),
@@ -122,7 +122,9 @@ def _training(found: Comparison) -> Grid:
             count(row.runs),
         )
         rows.append(cells[: len(columns)])
-    return Grid(tuple(columns), tuple(rows), f"The training ranked above, with {found.constants} constants")
+    return Grid(
+        tuple(columns), tuple(rows), f"The training ranked above, with {comparison.constants} constants"
+    )
 
 
 def _promised(promise: Guarantee) -> str:
@@ -167,17 +169,17 @@ def _assumed(rows: Sequence[Compared]) -> Iterator[str]:
     return once(lacking, all_of=len(rows))
 
 
-def _legend(found: Comparison) -> Iterator[str]:
+def _legend(comparison: Comparison) -> Iterator[str]:
     yield "bound, certified: at the training shown, which the chosen constants advise."
-    if found.common_samples is not None:
+    if comparison.common_samples is not None:
         yield (
-            f"at most {count(found.common_samples)} each: the fewest samples that any of these specs takes "
+            f"at most {count(comparison.common_samples)} each: the fewest samples that any of these specs takes "
             "when it is advised alone, so the most that all can have."
         )
     yield "of limit: the bound as a share of the largest squared gradient that the network can have."
-    if any(each.vacuous for row in found.specs for each in (row.paper, row.certified)):
+    if any(each.vacuous for row in comparison.specs for each in (row.paper, row.certified)):
         yield VACUOUS_MARK
-    if any(row.measured is not None for row in found.specs):
+    if any(row.measured is not None for row in comparison.specs):
         yield (
             "at least, at most: limits of the mean over the starts, for all specs together. A small gradient "
             "alone is no success: look at the loss beside it."

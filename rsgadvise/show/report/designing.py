@@ -27,8 +27,8 @@ def _hidden(layers: Sequence[int]) -> str:
     return lengths(layers[1:-1]) or "none"
 
 
-def _ranking(found: Design) -> Grid:
-    rows = found.architectures
+def _ranking(design: Design) -> Grid:
+    rows = design.architectures
     columns: list[tuple[Column, Callable[[Architecture], str]]] = [
         (Column("#"), lambda row: str(row.rank)),
         (Column("hidden layers", numeric=False), lambda row: _hidden(row.layers)),
@@ -41,13 +41,13 @@ def _ranking(found: Design) -> Grid:
     if any(row.decay for row in rows):
         columns.append((Column("decay"), lambda row: number(row.decay)))
     columns.append((Column("keep"), lambda row: number(row.keep_prob, 3)))
-    if found.by == "bound":
+    if design.by == "bound":
         columns.append((Column("bound"), lambda row: number(row.bound)))
-    elif found.by == "seconds":
+    elif design.by == "seconds":
         columns.append((Column("seconds"), lambda row: number(row.seconds)))
-    elif found.by == "samples":
+    elif design.by == "samples":
         columns.append((Column("samples"), lambda row: count(row.total_samples)))
-    if found.by != "bound":
+    if design.by != "bound":
         columns.append((Column("work"), lambda row: number(float(row.work), 3)))
     columns += [
         (Column("ratio"), lambda row: number(row.ratio, 3)),
@@ -57,9 +57,9 @@ def _ranking(found: Design) -> Grid:
     return Grid(tuple(column for column, _ in columns), body, keys=2)
 
 
-def _best(found: Design) -> Grid:
+def _best(design: Design) -> Grid:
     """What the ranking leaves out of its first row."""
-    row = found.architectures[0]
+    row = design.architectures[0]
     facts = [
         ("bound", number(row.bound)),
         ("certified bound", number(row.certified_bound) + (" (vacuous)" if row.certified_vacuous else "")),
@@ -158,27 +158,27 @@ def _pipeline(pipeline: Pipeline | None) -> Iterator[Block]:
     yield from sentences("Assumed, and no result of the paper", pipeline.assumed)
 
 
-def design_blocks(found: Design) -> tuple[Block, ...]:
+def design_blocks(design: Design) -> tuple[Block, ...]:
     """Ranking first, then the training of one network."""
-    searched = f"{count(found.feasible)} of {count(found.searched)} architectures reach it"
-    if found.by == "bound":
-        searched = f"{count(found.searched)} architectures"
-    equations = found.equation
-    if len(found.equations) > 1:
-        solved = "" if found.by == "bound" else "solved for N: "
-        without, with_ = found.equations
+    searched = f"{count(design.feasible)} of {count(design.searched)} architectures reach it"
+    if design.by == "bound":
+        searched = f"{count(design.searched)} architectures"
+    equations = design.equation
+    if len(design.equations) > 1:
+        solved = "" if design.by == "bound" else "solved for N: "
+        without, with_ = design.equations
         equations = f"{solved}{without}, without hidden layers, and {with_}, with them"
-    context = f"{found.constants} constants, {equations}; {found.objective}; {searched}"
+    context = f"{design.constants} constants, {equations}; {design.objective}; {searched}"
     title = Title("Architectures for the task", context)
-    assumed = sentences("Assumed", assumptions(found.assumed))
-    if found.infeasible is not None:
-        return (title, *sentences("No architecture", (f"{found.infeasible.reason}.",)), *assumed)
+    assumed = sentences("Assumed", assumptions(design.assumed))
+    if design.infeasible is not None:
+        return (title, *sentences("No architecture", (f"{design.infeasible.reason}.",)), *assumed)
     return (
         title,
-        *([Lead((EVERY_VACUOUS,))] if EVERY_VACUOUS in found.notes else []),
-        _ranking(found),
-        _best(found),
-        *sentences("Mind", (note for note in found.notes if note != EVERY_VACUOUS)),
-        *_pipeline(found.pipeline),
+        *([Lead((EVERY_VACUOUS,))] if EVERY_VACUOUS in design.notes else []),
+        _ranking(design),
+        _best(design),
+        *sentences("Mind", (note for note in design.notes if note != EVERY_VACUOUS)),
+        *_pipeline(design.pipeline),
         *assumed,
     )
