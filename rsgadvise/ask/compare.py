@@ -214,14 +214,14 @@ def verdict_of(
     """
     if not any(getattr(row, each).value is not None for row in rows for each in BY_THEOREM):
         return Verdict(NO_GUARANTEE, None, None, None, proven=False)
-    found: dict[str, str | None] = {}
+    verdicts: dict[str, str | None] = {}
     sentences = []
     for constants in BY_THEOREM:
         promises = [(row.name, getattr(row, constants)) for row in rows]
         ranked = sorted((pair for pair in promises if pair[1].rank), key=lambda pair: pair[1].rank)
-        found[constants], sentence = _best(ranked, constants, by)
+        verdicts[constants], sentence = _best(ranked, constants, by)
         sentences.append(sentence)
-    paper, certified = (found[each] for each in BY_THEOREM)
+    paper, certified = (verdicts[each] for each in BY_THEOREM)
     proven = any(row.name == certified and not row.certified.vacuous for row in rows)
     agree = None if paper is None or certified is None else paper == certified
     if agree is not None:
@@ -453,12 +453,14 @@ def _answer(spec: Spec, constants: ConstantsName) -> _Answer:
     return _Answer(advice)
 
 
-def _within(spec: Spec, found: Mapping[ConstantsName, _Answer], common: int) -> dict[ConstantsName, _Answer]:
+def _within(
+    spec: Spec, answers: Mapping[ConstantsName, _Answer], common: int
+) -> dict[ConstantsName, _Answer]:
     """The answers for no more samples than all can have; what is fixed beyond that stays."""
-    beyond = [each for each, answer in found.items() if (answer.samples or 0) > common]
+    beyond = [each for each, answer in answers.items() if (answer.samples or 0) > common]
     # A limit of its own is larger, since the answer keeps to it.
     again = _answers(changed_spec(spec, {"budget.samples": common}), beyond) if beyond else {}
-    return {**found, **{each: answer for each, answer in again.items() if answer.samples is not None}}
+    return {**answers, **{each: answer for each, answer in again.items() if answer.samples is not None}}
 
 
 def _unbounded(spec: Spec) -> _Answer:
@@ -485,11 +487,11 @@ def _guarantee(answer: _Answer, by: Measure, constants: ConstantsName) -> Guaran
     return Guarantee(value, vacuous=best.vacuous)
 
 
-def _ranked(found: Sequence[Guarantee]) -> list[Guarantee]:
+def _ranked(guarantees: Sequence[Guarantee]) -> list[Guarantee]:
     """With ranks, equal ones for equal values, and ratios to the best."""
-    values = sorted(each.value for each in found if each.value is not None)
+    values = sorted(each.value for each in guarantees if each.value is not None)
     ranked = []
-    for each in found:
+    for each in guarantees:
         if each.value is None:
             ranked.append(each)
             continue

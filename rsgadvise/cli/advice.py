@@ -167,15 +167,15 @@ def advised(
     from rsgadvise.pilot.scalings import best_scaling
 
     effort = replace(effort, work=effort.allowed / (1 + len(others)))
-    scaled, found = [source], [_advice(source, effort, top=top, quiet=quiet)]
+    scaled, answers = [source], [_advice(source, effort, top=top, quiet=quiet)]
     for scaling in others:
-        if not found[-1].interrupted:
+        if not answers[-1].interrupted:
             scaled.append(source.rescaled(scaling, quiet=quiet))
-            found.append(_advice(scaled[-1], effort, top=top, quiet=quiet))
-    if len(found) == 1:
-        return source, found[0]
+            answers.append(_advice(scaled[-1], effort, top=top, quiet=quiet))
+    if len(answers) == 1:
+        return source, answers[0]
     statistics = [each.statistics for each in scaled if each.statistics is not None]
-    best, advice = best_scaling(list(zip(statistics, found, strict=True)))
+    best, advice = best_scaling(list(zip(statistics, answers, strict=True)))
     return scaled[best], advice
 
 
@@ -213,7 +213,7 @@ def _advice(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Advice:
             "data.target."
         )
     with source.asked(), ReadProgress(enabled=not quiet) as bar:
-        found = advise(
+        advice = advise(
             spec,
             None if rows is None else rows_of(source.loaded, rows),
             effort,
@@ -222,10 +222,10 @@ def _advice(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Advice:
             threads=usable_cores(),
             progress=lambda part, name: bar(round(100 * part), 100, name),
         )
-    found = source.noted(replace(found, notes=(*untargeted, *found.notes)))
-    if statistics is None or found.train is None or found.train.scaling is not None:
-        return found
-    return replace(found, train=replace(found.train, scaling=statistics.scaling))
+    advice = source.noted(replace(advice, notes=(*untargeted, *advice.notes)))
+    if statistics is None or advice.train is None or advice.train.scaling is not None:
+        return advice
+    return replace(advice, train=replace(advice.train, scaling=statistics.scaling))
 
 
 # `--emit`: the advice as code, on the spec's own data file where it names one.

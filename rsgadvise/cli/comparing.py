@@ -86,11 +86,11 @@ def compare(
     from rsgadvise.spec.problem import resolve
 
     with np.errstate(all="ignore"):
-        found = compared(candidates, constants=constants)
+        comparison = compared(candidates, constants=constants)
     behind = {candidate.name: each for candidate, each in zip(candidates, loaded, strict=True)}
     if measure:
-        found = _measured(
-            found,
+        comparison = _measured(
+            comparison,
             behind,
             runs=_RUNS if runs is None else runs,
             seed=seed or 0,
@@ -102,13 +102,13 @@ def compare(
 
     from rsgadvise.show.report.comparing import comparison_blocks
 
-    show(to, "compare", found, comparison_blocks, found.specs)
-    if found.interrupted:
+    show(to, "compare", comparison, comparison_blocks, comparison.specs)
+    if comparison.interrupted:
         raise typer.Exit(130)
     provable = any(resolve(each.spec).has_sgd_bound for each, _ in loaded)
-    if provable and all(row.rank is None for row in found.specs):
+    if provable and all(row.rank is None for row in comparison.specs):
         raise typer.Exit(1)
-    known = [row for row in found.specs if row.measured is not None and row.measured.mean is not None]
+    known = [row for row in comparison.specs if row.measured is not None and row.measured.mean is not None]
     if measure and len(known) < 2:
         raise typer.Exit(3)  # asked for, and ended before there was anything to compare
 

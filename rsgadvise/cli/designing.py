@@ -62,7 +62,7 @@ def design(
     lengths, depths, planned = parse_widths(widths), parse_depths(depth), parse_which(pipeline)
     source = bounded(spec, set_, constants, quiet=to.quiet, sgd=True)
     with source.asked(), ReadProgress(enabled=not to.quiet) as progress:
-        found = design_networks(
+        ranked = design_networks(
             source.spec,
             widths=lengths,
             depths=depths,
@@ -75,7 +75,7 @@ def design(
             measured=source.measured,
             progress=progress,
         )
-    found = source.noted(found)
-    show(to, "design", found, design_blocks, found.architectures, **source.about())
-    if found.infeasible is not None:
+    ranked = source.noted(ranked)
+    show(to, "design", ranked, design_blocks, ranked.architectures, **source.about())
+    if ranked.infeasible is not None:
         raise typer.Exit(1)

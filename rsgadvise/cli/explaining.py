@@ -21,10 +21,10 @@ def explain(
 
     source = bounded(spec, set_, constants, quiet=to.quiet)
     with source.asked():
-        found = explained(
+        explanation = explained(
             source.spec,
             constants=constants,
             measured=source.measured,
             statistics=source.statistics,
         )
-    show(to, "explain", source.noted(found), explanation_blocks, found.terms, **source.about())
+    show(to, "explain", source.noted(explanation), explanation_blocks, explanation.terms, **source.about())

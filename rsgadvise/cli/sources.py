@@ -260,16 +260,16 @@ class Loaded:
     def about(self) -> dict[str, Callable[[], Any]]:
         """What the document of an answer says of the question."""
         counts = "rows_skipped", "rows_filled", "cells_filled"
-        found = self.statistics
-        rows = {} if found is None else {key: getattr(found, key) for key in counts}
+        statistics = self.statistics
+        rows = {} if statistics is None else {key: getattr(statistics, key) for key in counts}
         return {
             "data": lambda: {**(self.measured or {}), **rows},
             "spec": lambda: self.spec.model_dump(mode="json"),
         }
 
-    def noted(self, found: _Found) -> _Found:
+    def noted(self, answer: _Found) -> _Found:
         """The answer with the notes on the data first."""
-        noted: _Found = replace(found, notes=(*self.notes, *found.notes))
+        noted: _Found = replace(answer, notes=(*self.notes, *answer.notes))
         return noted
 
     def rescaled(self, scaling: str, *, quiet: bool) -> Loaded:
@@ -571,8 +571,8 @@ def opened_assuming(path: Path, reading: Reading, *, targeted: bool) -> tuple[Da
 
     if not targeted or reading.categories is not None:
         return open_as(path, reading), reading
-    found = open_as(path, one_hot := replace(reading, categories="one_hot"))
-    return found, reading if found.word_inputs is None else one_hot  # what is saved says so
+    source = open_as(path, one_hot := replace(reading, categories="one_hot"))
+    return source, reading if source.word_inputs is None else one_hot  # what is saved says so
 
 
 def _shape(options: DataOptions) -> tuple[Kind, tuple[int, ...] | None]:

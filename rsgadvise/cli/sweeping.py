@@ -100,15 +100,15 @@ def _plan(loaded: LoadedSpec, vary: Sequence[str], *, quiet: bool) -> _Plan:
     from rsgadvise.ask.sweep.axes import plan_points
 
     axes, notes, option = _axes(loaded, vary)
-    found = plan_points(loaded, axes, option=option)  # before the data file is read, which may take long
-    for point in found:
+    points = plan_points(loaded, axes, option=option)  # before the data file is read, which may take long
+    for point in points:
         require_box(point.loaded)
-    rows = statistics_of(found[0].loaded, quiet=quiet)
+    rows = statistics_of(points[0].loaded, quiet=quiet)
     if rows is None:
-        return _Plan(loaded, axes, found, None, None, tuple(notes))
+        return _Plan(loaded, axes, points, None, None, tuple(notes))
     statistics, about = described(loaded, rows)
-    found = plan_points(loaded, axes, option=option, check=lambda varied: check_fit(varied, rows))
-    return _Plan(loaded, axes, found, statistics, rows, (*about, *notes))
+    points = plan_points(loaded, axes, option=option, check=lambda varied: check_fit(varied, rows))
+    return _Plan(loaded, axes, points, statistics, rows, (*about, *notes))
 
 
 def _options(
@@ -211,7 +211,7 @@ def sweep(
         closing(runner) if runner is not None else nullcontext(),
         SweepProgress(enabled=not to.quiet and options.measure) as progress,
     ):
-        found = run_sweep(
+        swept = run_sweep(
             plan.points,
             plan.axes,
             options=options,
@@ -222,9 +222,9 @@ def sweep(
             notes=plan.notes,
             progress=progress,
         )
-    if found.interrupted and not found.points:
+    if swept.interrupted and not swept.points:
         raise KeyboardInterrupt  # nothing is known that would be worth a file
-    if found.interrupted:
+    if swept.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
     from rsgadvise.show.report import sweeping as report
 
@@ -232,10 +232,10 @@ def sweep(
     show(
         to,
         "sweep",
-        report.sweep_body(found),
-        lambda _: report.sweep_blocks(found),
-        report.sweep_rows(found),
+        report.sweep_body(swept),
+        lambda _: report.sweep_blocks(swept),
+        report.sweep_rows(swept),
         spec=spec_as_read,
     )
-    if found.interrupted:
+    if swept.interrupted:
         raise typer.Exit(130)

@@ -330,10 +330,10 @@ def _outputs(module: Any, inputs: Any) -> float | None:
 
     try:
         with torch.no_grad(), torch.random.fork_rng():
-            found = copy.deepcopy(module).eval()(inputs.to(next(module.parameters()).device))
+            outputs = copy.deepcopy(module).eval()(inputs.to(next(module.parameters()).device))
     except Exception:  # noqa: BLE001 - whatever code of the user raises, it does not
         return None
-    return found.numel() / len(inputs) if torch.is_tensor(found) else 0.0
+    return outputs.numel() / len(inputs) if torch.is_tensor(outputs) else 0.0
 
 
 def _program(asked: ModelOptions, optimizer: str, ready: Prepared, advice: ModelAdvice, seed: int) -> str:

@@ -283,10 +283,10 @@ def run(
         closing(make_runner(experiments, jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
         CaseProgress(enabled=telling) as progress,
     ):
-        found = run_cases(cases, runner, budget=budget, progress=progress, **options)
-    if found.interrupted:
+        verification = run_cases(cases, runner, budget=budget, progress=progress, **options)
+    if verification.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
-    return found
+    return verification
 
 
 def verify(
@@ -342,7 +342,7 @@ def verify(
         confidence=confidence,
         quiet=to.quiet,
     )
-    found = run(
+    verification = run(
         cases,
         jobs=jobs,
         budget=budget,
@@ -352,8 +352,8 @@ def verify(
         seed=seed,
         allow_approximate=allow_approximate,
     )
-    _report(found, to, junit)
-    raise SystemExit(found.exit_code)
+    _report(verification, to, junit)
+    raise SystemExit(verification.exit_code)
 
 
 def _report(verification: Verification, target: Target, junit: Path | None) -> None:

@@ -127,12 +127,12 @@ def advise_with_data(
 def _along(unit: Unit, calibration: Calibration) -> tuple[MeasuredConstant, ...]:
     """What was measured where the stepsize rests on none of the constants, but on the optimiser's updates."""
     assert unit.directional is not None
-    found = [
+    quantities = [
         MeasuredConstant(each.name, each.at_start, each.value, each.standard_error, 0.0, 0.0)
         for each in calibration.quantities
     ]
     gamma, error = unit.directional.stepsize, unit.directional.standard_error
-    return (*found, MeasuredConstant("directional_stepsize", gamma, gamma, error, error / gamma, 0.0))
+    return (*quantities, MeasuredConstant("directional_stepsize", gamma, gamma, error, error / gamma, 0.0))
 
 
 def _calibrated(problem: Problem, calibration: Calibration) -> Problem:
@@ -194,7 +194,7 @@ def _quantities(
 ) -> tuple[MeasuredConstant, ...]:
     """What each measured constant is, and what one standard error of it does to the advice."""
     known = calibration.constants
-    found = []
+    quantities = []
     for quantity in calibration.quantities:
         share = 1 + quantity.standard_error / quantity.value if quantity.value > 0 else 1.0
         moved = {
@@ -207,7 +207,7 @@ def _quantities(
         }[quantity.name]
         stepsize, bound = _at(problem, space, best)
         other, other_bound = _at(moved, space, best)
-        found.append(
+        quantities.append(
             MeasuredConstant(
                 name=quantity.name,
                 at_start=quantity.at_start,
@@ -217,7 +217,7 @@ def _quantities(
                 bound_change=other_bound / bound - 1 if np.isfinite(bound) and bound > 0 else 0.0,
             )
         )
-    return tuple(found)
+    return tuple(quantities)
 
 
 def _rounded_up(value: float) -> str:

@@ -108,29 +108,29 @@ def advise(
     if rows is None or not effort.trains:
         unseen = _Unseen(spec, theorem, effort, top, measured)
         by_theorem = optimizer.plain or (about_it and not effort.automatic)
-        found = unseen.by_theorem() if by_theorem else unseen.of_another_optimizer()
+        advice = unseen.by_theorem() if by_theorem else unseen.of_another_optimizer()
     else:
-        found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
+        advice = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
         # A race leaves the target aside; that any training meets a large one needs no plan.
         if spec.target is not None and problem.obstacle is None and theorem.best("certified") is None:
             note = wording.no_proven_plan(spec.target.eps, spec.target.delta)
-            found = replace(found, notes=(note, *found.notes))
-    if found.train is not None:
-        plan = replace(found.train, optimizer=optimizer.name, optimizer_settings=optimizer.settings)
+            advice = replace(advice, notes=(note, *advice.notes))
+    if advice.train is not None:
+        plan = replace(advice.train, optimizer=optimizer.name, optimizer_settings=optimizer.settings)
         if rows is not None and (rows.targets == rows.targets[0]).all():
             plan = replace(plan, learns=False, reason=wording.SAME_TARGETS)
-        found = replace(found, train=with_cooldown(plan, spec))
+        advice = replace(advice, train=with_cooldown(plan, spec))
     if not about_it:
-        return found
+        return advice
     if problem.obstacle is not None:
         note = f"No guarantee: {wording.unprovable(problem.obstacle)}."
-        return replace(found, notes=(note, *found.notes))
+        return replace(advice, notes=(note, *advice.notes))
     # It is of the theorem alone, whatever was measured in short runs.
-    guarantee = guarantee_for(theorem, None if found.train is None else found.train.constant_loss)
+    guarantee = guarantee_for(theorem, None if advice.train is None else advice.train.constant_loss)
     none = wording.NO_BOUND_FOR.format(optimizer.title)
-    instead = (wording.BOUND_BY_CERTIFIED,) if guarantee is None and none in found.notes else ()
-    notes = (*instead, *(note for note in found.notes if note != none))
-    return replace(found, guarantee=guarantee, notes=notes)
+    instead = (wording.BOUND_BY_CERTIFIED,) if guarantee is None and none in advice.notes else ()
+    notes = (*instead, *(note for note in advice.notes if note != none))
+    return replace(advice, guarantee=guarantee, notes=notes)
 
 
 def _check_box(problem: Problem, effort: Effort) -> None:
@@ -181,14 +181,14 @@ class _Unseen:
             return rank(problem, space, constants=effort.constants, top=self.top, known=self.theorem)
         constants, why = choose_constants(self.theorem)
         ranks = rank(problem, space, constants=constants, top=self.top, known=self.theorem)
-        found = replace(ranks, chosen=why)
+        advice = replace(ranks, chosen=why)
         try:
             tried = replace(self, top=1)._typical()
         except HypothesisError as error:  # such as a network too large to be tried
-            return replace(found, notes=(f"No typical stepsize: the spec {error}.", *found.notes))
+            return replace(advice, notes=(f"No typical stepsize: the spec {error}.", *advice.notes))
         if tried.train is None:
-            return found
-        return replace(found, train=tried.train, cost=tried.cost, notes=(*tried.notes, *found.notes))
+            return advice
+        return replace(advice, train=tried.train, cost=tried.cost, notes=(*tried.notes, *advice.notes))
 
     def of_another_optimizer(self) -> Advice:
         """What is typical, of an optimiser that no theorem is about."""
@@ -204,11 +204,11 @@ class _Unseen:
         """What is typical, of a network that no theorem is about: to a target that would be no plan."""
         problem, space = self.theorem.problem, self.theorem.space
         freed = Rankings(problem, replace(space, goal=None))
-        found = replace(self, theorem=freed)._typical().alone()
+        advice = replace(self, theorem=freed)._typical().alone()
         if space.goal is None or problem.obstacle is None:
-            return found
+            return advice
         none = Infeasible(reason=wording.unprovable(problem.obstacle), min_batch_size=None)
-        return replace(found, recommendations=(), infeasible=none)
+        return replace(advice, recommendations=(), infeasible=none)
 
     def _typical(self) -> Typical:
         from rsgadvise.pilot.typical import typical

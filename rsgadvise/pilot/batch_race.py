@@ -172,12 +172,12 @@ def raced_sizes(batch_size: int, rows: int) -> tuple[int, ...]:
     """
     least = batch_size // _RATIO
     if least < _FEWEST_ROWS:
-        found = [batch_size * _RATIO**power for power in range(3)]
+        sizes = [batch_size * _RATIO**power for power in range(3)]
     elif batch_size * _RATIO <= rows:
-        found = [least, batch_size, batch_size * _RATIO]
+        sizes = [least, batch_size, batch_size * _RATIO]
     else:
-        found = [least // _RATIO, least, batch_size]
-    return tuple(size for size in found if size == batch_size or _FEWEST_ROWS <= size <= rows)
+        sizes = [least // _RATIO, least, batch_size]
+    return tuple(size for size in sizes if size == batch_size or _FEWEST_ROWS <= size <= rows)
 
 
 def batch_race(run: Run, *, batch_size: int, rows: int, whole: float, work: float) -> BatchRace:
@@ -222,13 +222,13 @@ def batch_race(run: Run, *, batch_size: int, rows: int, whole: float, work: floa
     steps = {largest: min(_crossing(means, target) for means in tried.values())}
     for size, larger in zip(sizes[-2::-1], sizes[:0:-1], strict=True):
         noise = steps[larger] * larger / size  # iterations where noise is all there is
-        found = dict[int, float]()
+        crossings = dict[int, float]()
         wanted = list(_RUNGS)
         while wanted:
-            limit = min([noise, *found.values()])
-            found |= {rung: _crossing(advance(size, rung, limit, target), target) for rung in wanted}
-            wanted = _beyond(found)
-        steps[size] = min(noise, *found.values())
+            limit = min([noise, *crossings.values()])
+            crossings |= {rung: _crossing(advance(size, rung, limit, target), target) for rung in wanted}
+            wanted = _beyond(crossings)
+        steps[size] = min(noise, *crossings.values())
     return BatchRace(steps, target, taken)
 
 
@@ -255,12 +255,12 @@ def mean_loss(losses: Sequence[float]) -> float:
 
 
 def _looks(steps: float) -> list[int]:
-    found, at = [1], 1.0
-    while found[-1] < steps:
+    looks, at = [1], 1.0
+    while looks[-1] < steps:
         at *= _GROWTH
-        if round(at) > found[-1]:
-            found.append(min(round(at), math.ceil(steps)))
-    return found
+        if round(at) > looks[-1]:
+            looks.append(min(round(at), math.ceil(steps)))
+    return looks
 
 
 def _crossing(means: Sequence[tuple[int, float]], target: float) -> float:

@@ -79,8 +79,8 @@ class Calibration:
     @property
     def noise(self) -> NoiseScale:
         """The noise scale where the pilot ended, from what was measured there; two standard errors."""
-        found = {each.name: each for each in self.quantities}
-        variance, square = found["gradient_variance"], found["squared_gradient"]
+        quantities = {each.name: each for each in self.quantities}
+        variance, square = quantities["gradient_variance"], quantities["squared_gradient"]
         if not (variance.value > 0 and square.value > 0):
             return NoiseScale(math.inf if variance.value > 0 else 0.0, 0.0, math.inf, self.loss)
         shares = [each.standard_error / each.value for each in (variance, square)]
@@ -135,10 +135,10 @@ def calibrate(task: Task, *, batch_size: int, iterations: int, allowed: float | 
         if not there.losses.mean() <= here.losses.mean():
             gamma /= _SHORTER
             continue
-        found = steepness(there, task.network, rng, products=_PRODUCTS)
-        work += PRODUCT_COST * len(rows) * found.products
-        if found.highest > 0:  # a flat place says nothing of the steps that are possible elsewhere
-            spectrum, gamma = found, 1 / found.highest
+        steepest = steepness(there, task.network, rng, products=_PRODUCTS)
+        work += PRODUCT_COST * len(rows) * steepest.products
+        if steepest.highest > 0:  # a flat place says nothing of the steps that are possible elsewhere
+            spectrum, gamma = steepest, 1 / steepest.highest
         weights, here = shot.weights, there
     wanted = int(np.clip(_GRADIENT_SHARE * allowed, 2 * _FEWEST_ROWS, _MOST_GRADIENT_ROWS))
     gradient = _gradient(task, weights, wanted, rng)
@@ -202,13 +202,13 @@ def layer_smoothness(
 ) -> tuple[tuple[float, ...], float]:
     """(largest eigenvalue of each matrix's block of the Hessian after the pilot, work)."""
     here = task.curvature(calibration.weights, calibration.rows, rng)
-    found = [
+    spectra = [
         steepness(here, task.network, rng, products=_PRODUCTS, level=level)
         for level in range(len(task.network.shapes))
     ]
-    products = sum(each.products for each in found)
+    products = sum(each.products for each in spectra)
     work = len(calibration.rows) * (1 + PRODUCT_COST * products)
-    return tuple(max(each.highest, 0.0) for each in found), work
+    return tuple(max(each.highest, 0.0) for each in spectra), work
 
 
 def fewest_work(batch_size: int, *, matrices: int) -> float:

@@ -228,7 +228,7 @@ class Proposals:
 
     def _batches(self, leader: Candidate) -> list[Candidate]:
         """Other batch sizes at an equal number of samples, rounded down, within the limits."""
-        found = []
+        candidates = []
         for batch in _spread(self._batch_choices(leader.batch_size)):
             iterations = leader.samples // batch
             if (
@@ -242,7 +242,7 @@ class Proposals:
                 change = self._advised(batch, iterations) / self._advised(
                     leader.batch_size, leader.iterations
                 )
-            found.append(
+            candidates.append(
                 replace(
                     leader,
                     batch_size=batch,
@@ -252,7 +252,7 @@ class Proposals:
                     rung=None,
                 )
             )
-        return found
+        return candidates
 
     def _allowed(self, batch: int, iterations: int) -> bool:
         least, most = self.space.iterations

@@ -153,8 +153,8 @@ def _measure(
 ) -> tuple[Array, Array]:
     """(f, squared norm of its projected gradient) of each replica."""
     if len(objectives) == 1:
-        found = objectives[0].measure(weights, stepsizes, rngs)
-        return found.loss, found.product
+        measured = objectives[0].measure(weights, stepsizes, rngs)
+        return measured.loss, measured.product
     (loss, one), (other_loss, two) = (objective.gradient(weights, rngs) for objective in objectives)
     network, first, second = objectives[0].network, objectives[0].data.rows, objectives[1].data.rows
     halves = (projected(network, weights, gradient, stepsizes) for gradient in (one, two))

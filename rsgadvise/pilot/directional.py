@@ -53,10 +53,10 @@ def unit_for(task: Task, calibration: Calibration, rng: np.random.Generator, *, 
         shape = layer_shape(by_layer)
     if optimizer.plain:
         return Unit(steepest, shape, None, work)
-    found = directional_stepsize(
+    directional = directional_stepsize(
         task, task.start(0), calibration.rows, batch_size=batch_size, shape=shape, steepest=steepest
     )
-    return Unit(1 / found.stepsize, shape, found, work + found.work)
+    return Unit(1 / directional.stepsize, shape, directional, work + directional.work)
 
 
 @dataclass(frozen=True, slots=True)

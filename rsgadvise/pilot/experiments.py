@@ -103,13 +103,13 @@ class Explorer:
     def explore(self, changes: Sequence[Change]) -> list[Experiment]:
         """Try what can be changed, in this order, each with an equal part of the work that is left."""
         trials = [trial for change in changes for trial in _TRIALS[change](self)]
-        found = []
+        experiments = []
         for place, trial in enumerate(trials):
             part = (self.left - self.work) / (len(trials) - place)
             experiment = self._tried(trial, part)
             if experiment is not None:
-                found.append(experiment)
-        return found
+                experiments.append(experiment)
+        return experiments
 
     def wider(self) -> Experiment | None:
         """The leader itself in a box ten times as wide: it helps if its loss is the lower one at that share.
@@ -198,11 +198,13 @@ class Explorer:
         if part < 2 * fewest_work(own.batch_size, matrices=len(own.stepsizes)):
             return []
         try:
-            found = calibrate(trial.task, batch_size=own.batch_size, iterations=own.iterations, allowed=0.0)
+            calibration = calibrate(
+                trial.task, batch_size=own.batch_size, iterations=own.iterations, allowed=0.0
+            )
         except HypothesisError:
             return []
-        there = unit_for(trial.task, found, trial.task.rng(_LAYERS), batch_size=own.batch_size)
-        self.work += there.work + found.work
+        there = unit_for(trial.task, calibration, trial.task.rng(_LAYERS), batch_size=own.batch_size)
+        self.work += there.work + calibration.work
         unit = 1 / there.smoothness
         return [
             replace(own, stepsizes=tuple(times * unit * length for length in there.shape))

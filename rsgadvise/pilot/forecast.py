@@ -111,19 +111,19 @@ def expected(
     fall = min(max(0.0, -float(slope)), _STEEPEST)
     lengths = sorted({max(1, round(times * whole)) for times in TIMES})
     least = k[0] if seen.between else k[-1]
-    found = [seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= least]
+    losses = [seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= least]
     if seen.whole:
         passed = np.log(np.interp([n for n in lengths if n <= k[-1]], *every))
         shorter = zip(lengths, passed, strict=False)
-        longer = [each for each in found if each.iterations > k[-1]]
-        found = [*(seen.at(n, n, float(end), fall, scatter) for n, end in shorter), *longer]
+        longer = [each for each in losses if each.iterations > k[-1]]
+        losses = [*(seen.at(n, n, float(end), fall, scatter) for n, end in shorter), *longer]
     if held_out is None or not np.isfinite(held_out).all():
-        return tuple(found)
+        return tuple(losses)
     looked = every[0]
-    later = np.interp([each.iterations for each in found], looked, np.broadcast_to(held_out, looked.shape))
+    later = np.interp([each.iterations for each in losses], looked, np.broadcast_to(held_out, looked.shape))
     return tuple(
         replace(each, high=max(each.high, (1 - HELD_OUT) * each.loss + HELD_OUT * other))
-        for each, other in zip(found, later.tolist(), strict=True)
+        for each, other in zip(losses, later.tolist(), strict=True)
     )
 
 
@@ -132,7 +132,7 @@ def asked(plan: TrainingPlan, loss: float) -> TrainingPlan:
     return replace(plan, until=until(plan.expected, loss))
 
 
-def until(found: Sequence[Expected], loss: float) -> Until:
+def until(expectations: Sequence[Expected], loss: float) -> Until:
     """How long to train for a loss: between the lengths of `found` by lines through logarithms.
 
     What the shortest of them has is reached by then, at the latest.
@@ -141,11 +141,12 @@ def until(found: Sequence[Expected], loss: float) -> Until:
         found: of `expected`.
         loss: above 0.
     """
-    if not found:
+    if not expectations:
         return Until(loss, None, None, None)
-    lengths = [each.iterations for each in found]
+    lengths = [each.iterations for each in expectations]
     middle, low, high = (
-        _reached(lengths, [getattr(each, name) for each in found], loss) for name in ("loss", "low", "high")
+        _reached(lengths, [getattr(each, name) for each in expectations], loss)
+        for name in ("loss", "low", "high")
     )
     return Until(loss, middle, soonest=low, latest=high)
 

@@ -243,13 +243,13 @@ def scores(
     """
     runners, retired = ([_levelled(each, constant) for each in field] for field in (runners, retired))
     ladder = {runner.candidate.rung: runner for runner in (*retired, *runners)}
-    found = []
+    scored = []
     for runner, fall in zip(runners, prospects(runners), strict=True):
         rung, score = runner.candidate.rung, log_loss(runner) + _unusual(runner) - fall
         if rung is not None and rung + 1 in ladder and math.isfinite(score):
             score += _NEIGHBOUR * min(_lead(runner, ladder[rung + 1]), _WORST_NEIGHBOUR)
-        found.append(score)
-    return np.array(found)
+        scored.append(score)
+    return np.array(scored)
 
 
 def _unusual(runner: Runner) -> float:

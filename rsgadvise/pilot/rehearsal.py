@@ -223,12 +223,12 @@ class Trials:
     @property
     def work(self) -> float:
         """Of all that were made, in gradients of single examples."""
-        return sum(found.work for _, found in self.tried)
+        return sum(rehearsal.work for _, rehearsal in self.tried)
 
     def at(self, candidate: Candidate) -> tuple[Candidate, Rehearsal | None, float]:
         """(the candidate, its trainings if they tell anything, what they took)."""
-        found = self._train(candidate)
-        return candidate, found if self._tells(found) else None, self.work
+        rehearsal = self._train(candidate)
+        return candidate, rehearsal if self._tells(rehearsal) else None, self.work
 
     def best(
         self, winner: Candidate, reached: float, constant: float
@@ -243,16 +243,16 @@ class Trials:
         for halvings in range(_HALVINGS + 1):
             if not self._affordable(_TWICE * self.allowed):
                 break
-            found = self._train(winner.slowed(0.5**halvings))
-            if found.whole.loss <= fine or found.whole.iterations < winner.iterations:
+            rehearsal = self._train(winner.slowed(0.5**halvings))
+            if rehearsal.whole.loss <= fine or rehearsal.whole.iterations < winner.iterations:
                 break  # of a part of a training the loss is not that of its end
         told = [one for one in self.tried if self._tells(one[1])]
         best = min(told, key=lambda one: one[1].best.held_out_loss, default=None)
         while best is not None and len(self.tried) <= _HALVINGS and self._affordable(self.allowed):
-            found = self._train(best[0].slowed(SHORTER))
-            if not self._tells(found):
+            rehearsal = self._train(best[0].slowed(SHORTER))
+            if not self._tells(rehearsal):
                 break
-            if not self._as_good(found.best, best[1].best, constant):
+            if not self._as_good(rehearsal.best, best[1].best, constant):
                 best = best[0], replace(best[1], shorter=True)
                 break
             best = self.tried[-1]
@@ -260,7 +260,7 @@ class Trials:
 
     def _train(self, candidate: Candidate) -> Rehearsal:
         self.progress(1.0, "rehearsing")
-        found = rehearse(
+        rehearsal = rehearse(
             self.task,
             candidate.lasting(self.part),
             cooldown=self.cooldown,
@@ -268,9 +268,9 @@ class Trials:
             fewest=self.fewest,
             threads=self.threads,
         )
-        found = replace(found, part=self.part)
-        self.tried.append((candidate, found))
-        return found
+        rehearsal = replace(rehearsal, part=self.part)
+        self.tried.append((candidate, rehearsal))
+        return rehearsal
 
     def _affordable(self, allowed: float) -> bool:
         """Whether shorter steps, which learn more slowly, are too."""

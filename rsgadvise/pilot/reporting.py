@@ -143,7 +143,7 @@ class Reporter:
         )
         share = 1.0 if rehearsal is None else rehearsal.share
         candidates = [advised.lasting(share), *(each.runner.candidate.lasting(share) for each in ranked[1:])]
-        found = described(
+        rows = described(
             self.problem,
             space,
             _rows(candidates, self.problem, space, advice.recommendations[0].runs),
@@ -166,7 +166,7 @@ class Reporter:
             "" if self.space.goal is None else wording.NO_TARGET,
             "" if self.task.optimizer.plain else NO_BOUND_FOR.format(self.task.optimizer.title),
         )
-        plan = training_plan(found[0], self.problem.weight_bounds)
+        plan = training_plan(rows[0], self.problem.weight_bounds)
         part = advised.stepsizes[0] / first.stepsizes[0]
         spread = _spread(tournament, rehearsal, part)
         plan = raced_plan(plan, report, spread=spread, rehearsal=rehearsal, part=part)
@@ -180,9 +180,9 @@ class Reporter:
             report,
             equation=equation(self.problem.kind, self.constants, schedule, dropout=dropout)
             if self.task.optimizer.plain
-            else found[0].equation,
+            else rows[0].equation,
             objective="smallest loss in a race of short runs",
-            recommendations=found,
+            recommendations=rows,
             why=wording.why(report, ranked),
             notes=tuple(note for note in notes if note),
             largest_gradient=limit,
@@ -423,7 +423,7 @@ class Reporter:
         longer = (left - looking - aside) / (winner.batch_size * sum(at for at, _, _ in runs))
         if longer < _SHORTEST_COOLING:
             return (), 0.0
-        found, work = list[tuple[int, float]](), float(looking)
+        ends, work = list[tuple[int, float]](), float(looking)
         for key, (at, weights, memory) in enumerate(runs):
             steps = max(1, int(min(longer, _COOLING) * at))
             last = at - 1 + steps
@@ -440,8 +440,8 @@ class Reporter:
                 threads=threads,
             )
             work += steps * training.examples
-            found.append((last, self._whole_loss(winner, end.weights) or 0.0))
-        return tuple(sorted(found)), work
+            ends.append((last, self._whole_loss(winner, end.weights) or 0.0))
+        return tuple(sorted(ends)), work
 
     def _stopping(self, winner: Candidate, finalist: Finalist) -> StoppingChoice:
         point = self._point(winner, finalist.looks.last, "uniform")
@@ -502,12 +502,12 @@ def _held_out(task: Task, finalist: Finalist) -> dict[str, Any]:
     if data is None:
         return {}
     outputs = predictions(task.network, finalist.looks.weights, data.inputs)
-    found = {"held_out_loss": loss_of(task.network, outputs, data.targets), "held_out_rows": data.rows}
+    told = {"held_out_loss": loss_of(task.network, outputs, data.targets), "held_out_rows": data.rows}
     if task.judge is None:
-        return found
+        return told
     error, off = task.judge.told(task.judge.errors(outputs, data.targets))
     constant_error, constant_off = task.judge.told(task.judge.constant(task.data.targets, data.targets))
-    return found | {
+    return told | {
         "held_out_error": error,
         "constant_error": constant_error,
         "counted": task.judge.counted,
@@ -700,5 +700,5 @@ def raced_plan(
 def _expected(report: PilotReport, iterations: int) -> tuple[Expected, ...]:
     """By the cooled ends of both runs where there are any, else along the second."""
     held_out = report.held_out_loss
-    found = expected(report.cooled, iterations, held_out=held_out, seen=COOLED) if report.cooled else ()
-    return found or expected(report.curve, iterations, end=report.whole_loss, held_out=held_out)
+    losses = expected(report.cooled, iterations, held_out=held_out, seen=COOLED) if report.cooled else ()
+    return losses or expected(report.curve, iterations, end=report.whole_loss, held_out=held_out)

@@ -115,12 +115,12 @@ def stopping_distributions(
         curvature_share: U gamma / 2, or None where U is unknown.
     """
     share = curvature_share if curvature_share is not None else np.inf
-    found = {}
+    distributions = {}
     for name in DICTIONARY:
         if name == "matched" and (decay == 0 or share > 1 or (share == 1 and iterations == 1)):
             continue
-        found[name] = probabilities(name, iterations=iterations, decay=decay, curvature_share=share)
-    return found
+        distributions[name] = probabilities(name, iterations=iterations, decay=decay, curvature_share=share)
+    return distributions
 
 
 def stopping_bound(problem: Problem, point: Plan, constants: ConstantsName) -> BoundAt:
@@ -172,16 +172,16 @@ def choose_stopping(
         gradient, loss = (_expected(curve, own) for curve in (looks.gradients, looks.losses))
         validation = None if looks.validation is None else _expected(looks.validation, own)
         shown = [each for each in (gradient, loss, validation) if each is not None]
-        found = None if bound_at is None else bound_at(name)
+        bound = None if bound_at is None else bound_at(name)
         rows.append(
             StoppingRow(
                 stopping=name,
                 gradient=gradient,
                 loss=loss,
                 validation=validation,
-                bound=None if found is None else found[0],
-                of_bound=None if found is None else _share(gradient, found[0]),
-                vacuous=None if found is None else found[0] >= found[1],
+                bound=None if bound is None else bound[0],
+                of_bound=None if bound is None else _share(gradient, bound[0]),
+                vacuous=None if bound is None else bound[0] >= bound[1],
                 admissible=bool(np.isfinite(shown).all()) and not loss - usual > 0,
             )
         )

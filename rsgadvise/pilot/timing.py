@@ -94,16 +94,16 @@ class Memory:
 
 def free_memory() -> float:
     """Bytes that a process may still take without swapping: what the system and its container leave."""
-    found = float(_FREE)
+    free = float(_FREE)
     with suppress(AttributeError, ValueError, OSError):
-        found = float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        free = float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with suppress(OSError, ValueError, StopIteration):  # with what is only kept because nobody needs the room
         lines = Path("/proc/meminfo").read_text().splitlines()
-        found = 1024.0 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+        free = 1024.0 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
     with suppress(OSError, ValueError):  # no number where nothing limits a container
         limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
-        found = min(found, max(0.0, float(limit - used)))
-    return found
+        free = min(free, max(0.0, float(limit - used)))
+    return free
 
 
 def memory(network: Network) -> Memory:

@@ -357,7 +357,7 @@ class Tournament:
             return None
         own, known = leader.candidate, dict(leader.judged)
         early = min(share for runner in self.standing for share, _ in runner.judged)
-        found: list[tuple[float, Runner]] = []
+        safer: list[tuple[float, Runner]] = []
         for runner in self.standing:
             shared = [each for each in runner.judged if each[0] > early and each[0] in known]
             other = runner.candidate
@@ -367,8 +367,8 @@ class Tournament:
                 continue
             share, loss = shared[-1]
             if loss < _TIED * known[share]:
-                found.append((loss / known[share], runner))
-        return min(found, key=lambda each: each[0])[1] if found else None
+                safer.append((loss / known[share], runner))
+        return min(safer, key=lambda each: each[0])[1] if safer else None
 
     def _find_common(self, heat: Heat, length: float) -> None:
         """Race one stepsize for all layers of the winner: for libraries that know no more than one.
@@ -436,8 +436,8 @@ class Tournament:
     def _ranked(self, runners: Sequence[Runner]) -> list[Runner]:
         # Losses of the retired are those of mini-batches: no measure for those that were compared.
         retired = [] if self.comparing else [runner for runner in self.standing if runner not in runners]
-        found = scores(runners, retired, constant=self.plateau)
-        order = np.argsort(found, kind="stable")
+        scored = scores(runners, retired, constant=self.plateau)
+        order = np.argsort(scored, kind="stable")
         return [runners[place] for place in order]
 
     def _compare(self, runners: Sequence[Runner]) -> None:
@@ -556,10 +556,10 @@ def standings(tournament: Tournament) -> list[Entry]:
         return runner is not tournament.winner, runner.iteration == 1, -runner.done, runner.loss
 
     for runner in sorted((each for each in tournament.standing if each.done > 0), key=place):
-        found = again.get(id(runner))
-        end = runner.loss if found is None else max(found.end, runner.loss)
+        reruns = again.get(id(runner))
+        end = runner.loss if reruns is None else max(reruns.end, runner.loss)
         outcome = NOT_RUN if runner.iteration == 1 else fate(end, constant) or "left behind"
-        (best if outcome == "left behind" else worst).append(Entry(runner, found, outcome))
+        (best if outcome == "left behind" else worst).append(Entry(runner, reruns, outcome))
     unfinished = tournament.winner is None and not again
     if best and (best[0].runner is tournament.winner or (unfinished and best[0].runner.done == farthest)):
         best[0] = replace(best[0], outcome="won")

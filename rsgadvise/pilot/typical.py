@@ -371,22 +371,22 @@ def _some(twin: Twin) -> Data:
 
 
 def _constants(
-    found: Sequence[Curvature], gamma: float, *, batch_size: int | None = None
+    curvatures: Sequence[Curvature], gamma: float, *, batch_size: int | None = None
 ) -> MeasuredConstants:
     """Medians over the twins, of logarithms where that differs, at the end of their race.
 
     In `loss_stepsize` the stepsize of batches of B is at least 1/(U + sigma^2/(f B)). So that it is gamma for
     the batches of the race, U is what the noise leaves of 1/gamma, and at least half of it.
     """
-    gradients = [here.gradient for here in found]
+    gradients = [here.gradient for here in curvatures]
     variances = [
         [
             max(0.0, float(squares.mean() - np.sum(part**2)))
             for squares, part in zip(here.layer_squares, gradient, strict=True)
         ]
-        for here, gradient in zip(found, gradients, strict=True)
+        for here, gradient in zip(curvatures, gradients, strict=True)
     ]
-    losses = [float(here.losses.mean()) for here in found]
+    losses = [float(here.losses.mean()) for here in curvatures]
     norms = [math.sqrt(sum(float(np.sum(part**2)) for part in gradient)) for gradient in gradients]
     known = MeasuredConstants(
         smoothness=1 / gamma,
@@ -546,8 +546,9 @@ def _notes(problem: Problem, space: Space, rehearsal: Rehearsal) -> list[str]:
     classes = "" if problem.tied else f" and random linear classes{several}"
     how = "Stepsizes were tried" if rehearsal.steps else "The curvature at W1 was measured"
     notes = [
-        f"Typical: neither proven nor measured on your data. {how} on {made} of {ROWS} rows with these "
-        f"statistics{classes}; on yours the best stepsize may well differ by a factor of {rehearsal.spread:.2g}."
+        f"Typical: neither proven nor measured on your data. {how} on {made} of {ROWS} rows with "
+        f"these statistics{classes}; on yours the best stepsize may well differ by a factor of "
+        f"{rehearsal.spread:.2g}."
     ]
     if not problem.tied and problem.layers[-1] == 1:
         notes.append("The targets were taken to be 0 or 1; for other values the stepsize may differ.")

@@ -399,20 +399,22 @@ def _rounded(value: int, factor: float) -> str:
 
 def _count(key: str, value: int) -> _Handle:
     def change(factor: float) -> _Change:
-        found = _whole(value, factor)
-        if found is None:
+        changed = _whole(value, factor)
+        if changed is None:
             return _Change(note=f"{value} cannot be halved")
-        return _Change(found, {key: found}, _rounded(value, factor))
+        return _Change(changed, {key: changed}, _rounded(value, factor))
 
     return _Handle(key, value, change)
 
 
 def _keep_prob(value: float) -> _Handle:
     def change(factor: float) -> _Change:
-        found = min(1.0, factor * value)
-        if found == value:
+        changed = min(1.0, factor * value)
+        if changed == value:
             return _Change(note="already 1")
-        return _Change(found, {"training.keep_prob": found}, "" if found == factor * value else "up to 1")
+        return _Change(
+            changed, {"training.keep_prob": changed}, "" if changed == factor * value else "up to 1"
+        )
 
     return _Handle("training.keep_prob", value, change)
 
@@ -421,12 +423,12 @@ def _decay(value: float) -> _Handle:
     def change(factor: float) -> _Change:
         if value == 0 and factor < 1:
             return _Change(note="0 stays 0")
-        found = factor * value if value else _FIRST_DECAY
-        found = min(found, _LARGEST_DECAY)
-        if found == value:
+        changed = factor * value if value else _FIRST_DECAY
+        changed = min(changed, _LARGEST_DECAY)
+        if changed == value:
             return _Change(note=f"already {_LARGEST_DECAY:g}")
-        note = "" if found == factor * value else f"to {found:g}"
-        return _Change(found, {"training.decay": found}, note)
+        note = "" if changed == factor * value else f"to {changed:g}"
+        return _Change(changed, {"training.decay": changed}, note)
 
     return _Handle("training.decay", value, change)
 
@@ -436,21 +438,23 @@ def _layer(fixed: Spec, index: int) -> _Handle:
     given, norm = data.top_eigenvalue, data.largest_norm
 
     def change(factor: float) -> _Change:
-        found = _whole(layers[index], factor)
-        if found is None:
+        changed = _whole(layers[index], factor)
+        if changed is None:
             return _Change(note=f"{layers[index]} cannot be halved")
         changes: dict[str, Any] = {
-            "network.layers": tuple(found if place == index else width for place, width in enumerate(layers))
+            "network.layers": tuple(
+                changed if place == index else width for place, width in enumerate(layers)
+            )
         }
         notes = [_rounded(layers[index], factor)]
         if index == 0 and given is not None:
             # Per input the moments stay, and an eigenvalue of so many more inputs grows with their number.
-            changes["data.top_eigenvalue"] = given * found / layers[0]
+            changes["data.top_eigenvalue"] = given * changed / layers[0]
             notes.append("data.top_eigenvalue along with it")
         if index == 0 and norm is not None:
-            changes["data.largest_norm"] = norm * math.sqrt(found / layers[0])
+            changes["data.largest_norm"] = norm * math.sqrt(changed / layers[0])
             notes.append("data.largest_norm with its root")
-        return _Change(found, changes, ", ".join(note for note in notes if note))
+        return _Change(changed, changes, ", ".join(note for note in notes if note))
 
     return _Handle(f"network.layers[{index}]", layers[index], change)
 
@@ -498,7 +502,7 @@ def assumptions_of(
     problem = resolve(fixed)
     loss = next((each.value for each in advice.measured if each.name == "initial_loss"), problem.initial_loss)
     problem = replace(problem, initial_loss=loss)
-    found = hypotheses_of(
+    hypotheses = hypotheses_of(
         spec,
         problem,
         fixed_plan(fixed, problem),
@@ -506,7 +510,7 @@ def assumptions_of(
         statistics=statistics,
         measured=advice.measured,
     )
-    return tuple(beside_the_certified(each, proven=best.proven) for each in found)
+    return tuple(beside_the_certified(each, proven=best.proven) for each in hypotheses)
 
 
 def explain(

@@ -246,7 +246,7 @@ def run_block(experiment: Experiment, block: Block) -> BlockResult:
             stepsizes = training.stepsizes_at(shot.iteration)
             if experiment.gradient_stepsize is not None:
                 stepsizes = (experiment.gradient_stepsize,) * len(stepsizes)
-            found = objective.measure(
+            measured = objective.measure(
                 shot.weights,
                 stepsizes,
                 [streams[replica].measuring for replica in shot.replicas],
@@ -254,9 +254,9 @@ def run_block(experiment: Experiment, block: Block) -> BlockResult:
             for place, replica in enumerate(shot.replicas):
                 stops, weights = looks[replica]
                 share = float(weights[stops == shot.iteration].sum())
-                values[replica] += share * found.squared_norm[place]
-                products[replica] += share * found.product[place]
-                losses[replica] += share * found.loss[place]
+                values[replica] += share * measured.squared_norm[place]
+                products[replica] += share * measured.product[place]
+                losses[replica] += share * measured.loss[place]
     return BlockResult(values, products, losses, time.perf_counter() - begun)
 
 
@@ -492,8 +492,8 @@ def _claim(problem: Problem, point: Plan, constants: ConstantsName, expected: Ve
     with np.errstate(all="ignore"):
         if theorem_of(problem.kind, constants).proven:
             objective = certified_beside(problem, "paper", constants)
-            found, missing = float(point.bound(objective).value), "it is not a finite number"
-            value = found if math.isfinite(found) else None
+            bound, missing = float(point.bound(objective).value), "it is not a finite number"
+            value = bound if math.isfinite(bound) else None
         else:
             value, missing = attempted(problem, point, constants)
     if value is None:

@@ -82,11 +82,11 @@ def pretrain(network: Network, data: Data, *, tolerance: float, rng: np.random.G
             spectral=network.spectral,
         )
         seed = int(rng.integers(2**63))
-        found, norm, steps = _layer(layer, Data(signal, signal), [weights[level]], tolerance, seed)
-        weights[level] = found
+        matrix, norm, steps = _layer(layer, Data(signal, signal), [weights[level]], tolerance, seed)
+        weights[level] = matrix
         reached = max(reached, norm)
         iterations.append(steps)
-        signal = signal @ found[0].T
+        signal = signal @ matrix[0].T
         with np.errstate(over="ignore"):
             network.units[level].forward(signal)
     return Pretrained(with_biases(network, weights), reached, tuple(iterations))

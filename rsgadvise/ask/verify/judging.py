@@ -86,10 +86,10 @@ class Judge:
         piece = FEWEST_TOGETHER if trajectory else self.case.experiment.together
         starts = range(self._used, self._used + count, piece)
         blocks = [Block(s, min(piece, self._used + count - s), trajectory) for s in starts]
-        found = yield blocks
-        values = np.concatenate([result.values for result in found])
-        losses = np.concatenate([result.losses for result in found])
-        self._seconds += sum(result.seconds for result in found)
+        results = yield blocks
+        values = np.concatenate([result.values for result in results])
+        losses = np.concatenate([result.losses for result in results])
+        self._seconds += sum(result.seconds for result in results)
         self._used += count
         if not (np.isfinite(values).all() and np.isfinite(losses).all()):
             self._overflow = True
@@ -100,7 +100,7 @@ class Judge:
         self._sequence.update(values)
         if trajectory:
             self._trajectories = np.concatenate([self._trajectories, values])
-            self._products = np.concatenate([self._products, *(result.products for result in found)])
+            self._products = np.concatenate([self._products, *(result.products for result in results)])
             self._losses = np.concatenate([self._losses, losses])
             self._loss.update(losses)
 
@@ -258,10 +258,10 @@ class MissJudge:
         if total == 0:
             return
         piece = self.case.experiment.together
-        found = yield [Block(s, min(piece, total - s), False) for s in range(0, total, piece)]
-        values = np.concatenate([result.values for result in found])
-        self._losses = np.concatenate([result.losses for result in found]).tolist()
-        self._seconds = sum(result.seconds for result in found)
+        results = yield [Block(s, min(piece, total - s), False) for s in range(0, total, piece)]
+        values = np.concatenate([result.values for result in results])
+        self._losses = np.concatenate([result.losses for result in results]).tolist()
+        self._seconds = sum(result.seconds for result in results)
         self._overflow = not np.isfinite(values).all()
         best = values.reshape(-1, miss.runs).min(axis=1)
         self._missed, self._repetitions = int((best > miss.eps).sum()), len(best)

@@ -87,10 +87,10 @@ class _Job:
         """Blocks of later rounds, as far as the judge can tell."""
         return 0 if self.done else self._judge.blocks_ahead
 
-    def advance(self, found: list[BlockResult] | None) -> list[Block]:
+    def advance(self, results: list[BlockResult] | None) -> list[Block]:
         """The next round's blocks; none when the case is decided."""
         try:
-            blocks = next(self._plan) if found is None else self._plan.send(found)
+            blocks = next(self._plan) if results is None else self._plan.send(results)
         except StopIteration:
             blocks = []
         self.report = self._judge.results()
@@ -193,9 +193,9 @@ class _Work:
                 return not (self._waiting or self._running)
         return True
 
-    def _enqueue(self, number: int, found: list[BlockResult] | None) -> None:
+    def _enqueue(self, number: int, results: list[BlockResult] | None) -> None:
         job = self._jobs[number]
-        blocks = job.advance(found)
+        blocks = job.advance(results)
         self._blocks += len(blocks)
         for place, block in enumerate(blocks):
             heappush(self._waiting, (number, place, block))

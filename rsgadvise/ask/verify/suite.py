@@ -183,7 +183,7 @@ def _multilayer(seed: int) -> list[Setting]:
 def _guarantees(seed: int) -> list[Setting]:
     """(eps, delta)-solutions with the N that each set of constants plans from the measured f(W^1)."""
     network, eps, delta, runs, batch = Network("single_layer", (8, 2)), 0.02, 0.1, 2, 32
-    found = []
+    settings = []
     for constants in reversed(BY_THEOREM):
         name = f"(eps, delta), {constants}"
         data = _data(name, seed, columns=8, outputs=2, mean=0.3, square=0.12)
@@ -197,7 +197,7 @@ def _guarantees(seed: int) -> list[Setting]:
         needed, _ = objective.required_iterations(np.asarray(eps * delta ** (1 / runs)), size, kept)
         iterations = math.ceil(needed)
         stepsize = objective.optimum(size, np.asarray(float(iterations)), kept, Schedule()).stepsize
-        found.append(
+        settings.append(
             Setting(
                 name=name,
                 network=network,
@@ -210,7 +210,7 @@ def _guarantees(seed: int) -> list[Setting]:
                 miss=Miss(eps, delta, runs),
             )
         )
-    return found
+    return settings
 
 
 _PARTS: Sequence[Callable[[int], list[Setting]]] = (

@@ -126,37 +126,37 @@ def ranking_chart(document: typed.Document) -> Chart:
         model = document.read(_Model)
         rows = _learning(document, model, "at the end of short trainings")
         return Chart(f"Advice for {model.model}", f"{model.optimizer}, loss {model.loss}", rows)
-    found = document.read(_Ranking)
-    ranks = found.recommendations[:_MOST]
+    ranking = document.read(_Ranking)
+    ranks = ranking.recommendations[:_MOST]
     chart = Chart(
-        title=f"Recommendations for {network(found.kind, found.layers)}",
-        subtitle=f"{found.constants} constants; {found.objective}",
+        title=f"Recommendations for {network(ranking.kind, ranking.layers)}",
+        subtitle=f"{ranking.constants} constants; {ranking.objective}",
         rows=(),
     )
     if not any(rank.has_bound for rank in ranks):
-        return replace(chart, rows=_learning(document, found))
+        return replace(chart, rows=_learning(document, ranking))
     across = categories("rank", [rank.label() for rank in ranks])
     parts = tuple(dict.fromkeys(name for rank in ranks for name in rank.terms))
-    panels = [_bounds(ranks, across, found.constants)]
+    panels = [_bounds(ranks, across, ranking.constants)]
     if parts:
         panels.insert(0, _terms(ranks, across, parts))
     return replace(
         chart,
-        rows=(*_losses(found.train, found.pilot), tuple(panels)),
+        rows=(*_losses(ranking.train, ranking.pilot), tuple(panels)),
         parts=tuple(name.replace("_", " ") for name in parts),
-        caption=tuple(_caption(ranks, len(found.recommendations))),
+        caption=tuple(_caption(ranks, len(ranking.recommendations))),
     )
 
 
 def _learning(
-    document: typed.Document, found: _Ranking | _Model, looked: str = _SHORT_RUN
+    document: typed.Document, content: _Ranking | _Model, looked: str = _SHORT_RUN
 ) -> tuple[tuple[Panel], ...]:
     """The losses, of an answer that has nothing else to show.
 
     Raises:
         DataError: there are none either.
     """
-    rows = tuple(_losses(found.train, found.pilot, looked))
+    rows = tuple(_losses(content.train, content.pilot, looked))
     if not rows:
         fix = "give an advice that was raced on data and learnt something, or one whose ranks have a bound"
         raise document.error(("train", "expected"), "must hold at least one loss", [], fix)
@@ -322,21 +322,21 @@ def plan_chart(document: typed.Document) -> Chart:
 
 def batches_chart(document: typed.Document) -> Chart:
     """Iterations, samples and, where they are known, seconds to the same loss over the batch size."""
-    found = document.read(_Batches)
-    rows = sorted(found.tradeoff, key=lambda row: row.batch_size)
-    critical = found.critical_batch_size.value
+    batches = document.read(_Batches)
+    rows = sorted(batches.tradeoff, key=lambda row: row.batch_size)
+    critical = batches.critical_batch_size.value
     across = across_axis(_BATCH_SIZE, [row.batch_size for row in rows])
     shown = critical is not None and across.low <= critical <= across.high
     levels = (_level(critical, number(critical, 2)),) if critical is not None and shown else ()
     titles = {"iterations": "Steps", "samples": "Samples"}
     if all(row.seconds is not None for row in rows):
         titles["seconds"] = "Time"
-    advised = [row for row in rows if row.batch_size == found.advised]
+    advised = [row for row in rows if row.batch_size == batches.advised]
     return Chart(
-        title=f"Batch sizes for {found.about}",
-        subtitle=f"{found.optimizer}; critical batch size {found.source}",
+        title=f"Batch sizes for {batches.about}",
+        subtitle=f"{batches.optimizer}; critical batch size {batches.source}",
         rows=_panels(titles, across, levels, [("to the same loss", rows), ("advised", advised)]),
-        caption=tuple(_batches_caption(found, critical)),
+        caption=tuple(_batches_caption(batches, critical)),
     )
 
 
@@ -381,14 +381,14 @@ def _plan_caption(plan: _Plan, planned: _Row | None) -> Iterator[str]:
         yield "At the batch size asked for the target cannot be reached."
 
 
-def _batches_caption(found: _Batches, critical: float | None) -> Iterator[str]:
+def _batches_caption(batches: _Batches, critical: float | None) -> Iterator[str]:
     if critical is not None:
         yield (
             f"At the critical batch size {number(critical, 2)} iterations and samples are twice the fewest "
             "possible; larger batches save few steps and cost more samples."
         )
-    if found.fastest is not None:
-        yield f"Batches of {count(int(found.fastest))} rows take least time."
+    if batches.fastest is not None:
+        yield f"Batches of {count(int(batches.fastest))} rows take least time."
 
 
 # Which document has which.

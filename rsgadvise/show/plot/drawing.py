@@ -191,7 +191,7 @@ def _legend(figure: Any, handles: Sequence[Any], title: str, room: float) -> _Si
     """A legend with as many columns as fit, and its height in inches."""
     height = 0.0
     for columns in range(len(handles), 0, -1):
-        found = figure.legend(
+        legend = figure.legend(
             handles=handles,
             title=plain(title) or None,
             loc="upper left",
@@ -202,11 +202,11 @@ def _legend(figure: Any, handles: Sequence[Any], title: str, room: float) -> _Si
             alignment="left",
             title_fontproperties={"weight": "bold", "size": 9},
         )
-        width, height = _inches(figure, found)
+        width, height = _inches(figure, legend)
         if width <= room or columns == 1:
             break
-        found.remove()
-    return found, height
+        legend.remove()
+    return legend, height
 
 
 def _place(figure: Any, head: Sequence[_Sized], foot: Sequence[_Sized | None]) -> None:

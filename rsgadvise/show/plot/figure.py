@@ -341,8 +341,8 @@ def values_of(series: Iterable[Series]) -> Iterator[float]:
 
 def linear_axis(label: str, values: Iterable[float], *, from_zero: bool = False) -> Axis:
     """An axis around values; `from_zero` begins at 0, for bars and losses."""
-    found = list(values) or [0.0]
-    low, high = min(found), max(found)
+    numbers = list(values) or [0.0]
+    low, high = min(numbers), max(numbers)
     if from_zero:
         low = min(low, 0.0)
     span = high - low

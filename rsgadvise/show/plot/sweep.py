@@ -114,9 +114,9 @@ class _Row:
 
 def sweep_chart(document: typed.Document) -> Chart:
     """Predicted bounds, measured gradients and final losses of a sweep."""
-    found = document.read(_Sweep)
-    varied, points = found.axes, found.points
-    _check(document, found)
+    sweep = document.read(_Sweep)
+    varied, points = sweep.axes, sweep.points
+    _check(document, sweep)
     groups = _groups(document, varied)
     rows = sorted((_row(point, varied, groups) for point in points), key=lambda row: row.at)
     depth = max(len(point.layers) for point in points)
@@ -134,17 +134,17 @@ def sweep_chart(document: typed.Document) -> Chart:
     return Chart(
         title=f"Sweep over {axes}: {network}",
         subtitle=_fixed(rows, varied),
-        rows=_panels(lines, across, found.measured_name),
+        rows=_panels(lines, across, sweep.measured_name),
         group_name="".join(axis_name(axis.key, depth, kind) for axis in varied[1:]),
         groups=tuple(groups),
-        caption=tuple(_caption(rows, found.seed)),
+        caption=tuple(_caption(rows, sweep.seed)),
     )
 
 
-def _check(document: typed.Document, found: _Sweep) -> None:
+def _check(document: typed.Document, sweep: _Sweep) -> None:
     """Refuse a point that stands at no value of an axis."""
-    for index, point in enumerate(found.points):
-        for axis in found.axes:
+    for index, point in enumerate(sweep.points):
+        for axis in sweep.axes:
             value = point.values.get(axis.key)
             if axis.key not in point.values or value not in axis.values:
                 path = ("points", index, "values", axis.key)
@@ -213,8 +213,12 @@ def _point(at: float, value: float | None) -> Point | None:
 
 
 def _measured(row: _Row) -> Point | None:
-    found = row.point.measured
-    return None if found is None else measured_point(row.at, found.gradient, found.lower, found.upper)
+    measured = row.point.measured
+    return (
+        None
+        if measured is None
+        else measured_point(row.at, measured.gradient, measured.lower, measured.upper)
+    )
 
 
 def _panels(lines: _Lines, across: Axis, measured_name: str) -> tuple[tuple[Panel, ...], ...]:
@@ -261,9 +265,9 @@ def _caption(rows: Sequence[_Row], seed: int) -> Iterator[str]:
     measured = [(row, row.point.measured) for row in rows if row.point.measured is not None]
     for role, name in _NAMES.items():
         pairs = [
-            (bound, found.gradient)
-            for row, found in measured
-            if (bound := row.point.bound(role)) is not None and found.gradient is not None
+            (bound, measurement.gradient)
+            for row, measurement in measured
+            if (bound := row.point.bound(role)) is not None and measurement.gradient is not None
         ]
         yield from looseness_text(name, pairs)
     for role, name in _NAMES.items():
@@ -273,19 +277,19 @@ def _caption(rows: Sequence[_Row], seed: int) -> Iterator[str]:
         lacking = [(row.label, row.point.notes) for row in rows if row.point.bound(role) is None]
         yield from missing_text(name, lacking)
     if measured:
-        yield from _measured_caption(seed, [found for _, found in measured], len(rows))
+        yield from _measured_caption(seed, [measurement for _, measurement in measured], len(rows))
 
 
-def _measured_caption(seed: int, found: Sequence[_Measured], points: int) -> Iterator[str]:
-    if len(found) < points:
-        yield f"Measured at {len(found)} of {points} points."
-    below = sum(1 for each in found if each.lower is not None and each.lower <= 0)
+def _measured_caption(seed: int, measurements: Sequence[_Measured], points: int) -> Iterator[str]:
+    if len(measurements) < points:
+        yield f"Measured at {len(measurements)} of {points} points."
+    below = sum(1 for each in measurements if each.lower is not None and each.lower <= 0)
     if below:
         yield f"At {below} of {points} points the interval reaches 0 or below: it has no lower end here."
-    lost = sum(1 for each in found if each.gradient is None or each.gradient <= 0)
+    lost = sum(1 for each in measurements if each.gradient is None or each.gradient <= 0)
     if lost:
         yield f"At {lost} of {points} points the measured mean is not above 0: only its upper limit shows."
-    low, high = min(each.runs for each in found), max(each.runs for each in found)
+    low, high = min(each.runs for each in measurements), max(each.runs for each in measurements)
     yield f"Measured over {low:,}{'' if low == high else f' to {high:,}'} runs a point, seed {seed}."
 
 
@@ -375,7 +379,9 @@ def layer_names(layers: Sequence[Sequence[int]]) -> str:
     if len(depths) > 1:
         return f"L = {depths[0] - 1} to {depths[-1] - 1}"
     columns = enumerate(zip(*layers, strict=True))
-    return shortened("-".join(str(found[0]) if len(set(found)) == 1 else f"d_{at}" for at, found in columns))
+    return shortened(
+        "-".join(str(widths[0]) if len(set(widths)) == 1 else f"d_{at}" for at, widths in columns)
+    )
 
 
 def _single(value: Any) -> Any:

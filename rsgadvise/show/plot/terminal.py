@@ -294,10 +294,10 @@ def _intervals(page: _Page, canvas: _Canvas, series: Series) -> None:
         lower = edge if point.open_below else None if point.lower is None else canvas.along(point.lower)
         middle = None if point.value is None else canvas.along(point.value)
         upper = middle if point.upper is None else canvas.along(point.upper)
-        found = [each for each in (lower, middle, upper) if each is not None]
-        if len(found) < 2:
+        numbers = [each for each in (lower, middle, upper) if each is not None]
+        if len(numbers) < 2:
             continue
-        for each in range(min(found), max(found) + 1):
+        for each in range(min(numbers), max(numbers) + 1):
             canvas.put(at, each, "│", style)
         if point.open_below:
             canvas.put(at, edge, "↓", style)

@@ -140,19 +140,19 @@ def _measured(rows: Sequence[Compared]) -> Iterator[Grid]:
     ]
     body = []
     for row in rows:
-        found = row.measured
-        if found is not None:
+        measured = row.measured
+        if measured is not None:
             body.append(
                 (
                     row.name,
-                    number(found.mean),
-                    number(found.standard_error, 2),
-                    number(found.lower),
-                    number(found.upper),
-                    count(found.starts),
-                    count(found.runs),
-                    number(found.initial_loss),
-                    number(found.final_loss),
+                    number(measured.mean),
+                    number(measured.standard_error, 2),
+                    number(measured.lower),
+                    number(measured.upper),
+                    count(measured.starts),
+                    count(measured.runs),
+                    number(measured.initial_loss),
+                    number(measured.final_loss),
                 )
             )
     yield Grid(tuple(columns), tuple(body), "Measured E‖∇f(W^R)‖²")
@@ -173,8 +173,8 @@ def _legend(comparison: Comparison) -> Iterator[str]:
     yield "bound, certified: at the training shown, which the chosen constants advise."
     if comparison.common_samples is not None:
         yield (
-            f"at most {count(comparison.common_samples)} each: the fewest samples that any of these specs takes "
-            "when it is advised alone, so the most that all can have."
+            f"at most {count(comparison.common_samples)} each: the fewest samples that any of these specs "
+            "takes when it is advised alone, so the most that all can have."
         )
     yield "of limit: the bound as a share of the largest squared gradient that the network can have."
     if any(each.vacuous for row in comparison.specs for each in (row.paper, row.certified)):

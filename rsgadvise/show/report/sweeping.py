@@ -40,10 +40,10 @@ def point_line(point: SweepPoint) -> str:
         ", ".join(f"{name} bound {number(value)}" for name, value in bounds if value is not None)
         or "no bound"
     )
-    found = point.measured
+    measure = point.measured
     measured = "not measured"
-    if found is not None:
-        measured = f"measured {number(found.gradient)} [{number(found.lower)}, {number(found.upper)}]"
+    if measure is not None:
+        measured = f"measured {number(measure.gradient)} [{number(measure.lower)}, {number(measure.upper)}]"
     return f"{_at(point)}: {bound}, {measured}"
 
 
@@ -148,19 +148,21 @@ def sweep_blocks(sweep: Sweep) -> tuple[Block, ...]:
     """One row for each point, then what to mind."""
     over = " and ".join(axis.key for axis in sweep.axes)
     grid, same = _grid(sweep)
-    found = f"{len(sweep.points)} point{'' if len(sweep.points) == 1 else 's'}"
+    context = f"{len(sweep.points)} point{'' if len(sweep.points) == 1 else 's'}"
     nets = {(point.kind, point.layers) for point in sweep.points}
     if len(nets) == 1:
-        found += f" of {network(*next(iter(nets)))}"
+        context += f" of {network(*next(iter(nets)))}"
     elif len(kinds := {kind for kind, _ in nets}) == 1:
-        found += f" of {next(iter(kinds))} networks"
+        context += f" of {next(iter(kinds))} networks"
     if sweep.measured:
-        found += f"; {count(sweep.runs)} runs at each, seed {sweep.seed}, confidence {sweep.confidence:.15g}"
+        context += (
+            f"; {count(sweep.runs)} runs at each, seed {sweep.seed}, confidence {sweep.confidence:.15g}"
+        )
     if same and sweep.points:
-        found += f"; everywhere {', '.join(same)}"
+        context += f"; everywhere {', '.join(same)}"
     legend = (VACUOUS_MARK,) if any(map(_only_limit, sweep.points)) else ()
     told = sentences("Mind", (*_about_points(sweep.points), *sweep.notes, *legend))
-    return (Title(f"Sweep of {over}", found), grid, *told)
+    return (Title(f"Sweep of {over}", context), grid, *told)
 
 
 def sweep_body(sweep: Sweep) -> dict[str, Any]:
@@ -174,7 +176,7 @@ def sweep_rows(sweep: Sweep) -> list[dict[str, Any]]:
     for point in sweep.points:
         row = {key: value for key, value in asdict(point).items() if key not in ("values", "measured")}
         notes = row.pop("notes")
-        found = dict.fromkeys(_MEASURED) if point.measured is None else asdict(point.measured)
-        measured = {f"measured.{name}": found[name] for name in _MEASURED} if sweep.measured else {}
+        measure = dict.fromkeys(_MEASURED) if point.measured is None else asdict(point.measured)
+        measured = {f"measured.{name}": measure[name] for name in _MEASURED} if sweep.measured else {}
         rows.append({**point.values, **row, **measured, "notes": " ".join(notes)})
     return rows

@@ -230,8 +230,8 @@ def _add_case(suite: Element, case: CaseResult, allowed: bool) -> None:
         reason = " ".join(case.notes) or "There is no bound to check."
         SubElement(element, "skipped", message=_legal(reason))
     else:
-        found = SubElement(element, outcome, type=case.outcome, message=_legal(summary(case)))
-        found.text = _legal(_details(case))
+        child = SubElement(element, outcome, type=case.outcome, message=_legal(summary(case)))
+        child.text = _legal(_details(case))
 
 
 def _details(case: CaseResult) -> str:
