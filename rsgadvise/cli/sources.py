@@ -401,10 +401,10 @@ def _from_data(
         if section == "data" and (option := _OPTIONS.get(name.partition(".")[0])):
             raise UsageError(f"--set {text} goes with a spec; got {path}, a data file; write {option}")
         planned |= section == "target" and not text.endswith("=null")
-        option = _TWICE.get(".".join(key.split(".")[:2]), "")
+        option = _TWICE.get(".".join(re.split(r"[.\[]", key)[:2]), "")
         if option and (value := getattr(options, option)) is not None:
-            option = f"--{option.replace('_', '-')}"
-            raise UsageError(f"{option} {value} and --set {text} are about the same; leave one of them out")
+            option = f"--{option.replace('_', '-')} {str(value).removesuffix('.0')}"
+            raise UsageError(f"{option} and --set {text} are about the same; leave one of them out")
     source, reading, notes = opened(
         path, options, targeted=not kind.tied, otherwise="--kind autoencoder, which needs none"
     )
@@ -447,7 +447,12 @@ _OPTIONS = {key: f"--{key.replace('_', '-')} instead" for key in READ_BY} | {
     "": "options such as --target instead",
 }
 """By key of `data`: what says it of a data file, which is read before there is a spec."""
-_TWICE = {"training.optimizer": "optimizer", "training.batch_size": "batch_size", "budget.epochs": "epochs"}
+_TWICE = {
+    "network.layers": "hidden",
+    "training.optimizer": "optimizer",
+    "training.batch_size": "batch_size",
+    "budget.epochs": "epochs",
+}
 """What an option and --set may say both."""
 
 _LOSSES = {  # values lie in [0, 1], as sigmoids
