@@ -88,7 +88,11 @@ class TrainingRows:
                     f"has {targets.shape[1]} targets a row and {self.source.path.name} {wanted}; give it as "
                     "many, or none",
                 )
-            y, known = self.encoding.later(targets)
+            units = self.source.target_units
+            plain = bool(units) and not source.target_units and targets.dtype.kind in "fiu"
+            y, known = self.encoding.later(targets / units if plain else targets)
+            if plain and known.any():
+                notes.append("Targets without a % were taken for percent, as predictions are written.")
             if not known.all():
                 what = "a target" if self.encoding.classes is None else "a label that was trained on"
                 notes.append(f"{len(x) - len(y):,} of {len(x):,} rows are without {what}.")

@@ -253,6 +253,19 @@ def test_rows_whose_targets_in_percent_are_all_missing_are_read(tmp_path: Path, 
     assert rows.like(tmp_path / "b.csv").y is None
 
 
+def test_later_targets_without_the_sign_are_percent_too(tmp_path: Path) -> None:
+    told = np.random.default_rng(0).integers(1, 99, 60) + 0.5
+    frame = pandas.DataFrame({"a": told, "yield": told})
+    rows = read_rows(
+        written(frame.assign(**{"yield": [f"{each}%" for each in told]}), tmp_path / "a.csv"), target="yield"
+    )
+    found = rows.like(written(frame, tmp_path / "b.csv"))
+    assert found.y is not None
+    assert rows.y is not None
+    np.testing.assert_allclose(found.y, rows.y)
+    assert "Targets without a % were taken for percent, as predictions are written." in found.notes
+
+
 @pytest.mark.parametrize("most", [150.0, 9000.0], ids=["scaled", "clipped"])
 def test_notes_on_targets_in_percent_are_in_percent(tmp_path: Path, most: float) -> None:
     share = np.random.default_rng(0).normal(50, 10, 200).round(1)
