@@ -173,9 +173,9 @@ class TargetSummary:
     of what was measured are. Several columns of nothing but 0 and 1 are a yes or no each, unless every row
     has a single 1. Anything else is a real target, and one with a long tail, such as incomes or
     claims, if none is negative and the mean lies in the lowest tenth of the range: of such columns logarithms
-    are scaled, since as they are nearly all of them would be about 0. Where the middle 98 % of another column
-    lies in less than a tenth of its range, what lies more than three interquartile ranges from the quartiles
-    counts as the end of what does not.
+    are scaled, since as they are nearly all of them would be about 0. Where none has one and the middle 98 %
+    of a column lies in less than a tenth of its range, what lies more than three interquartile ranges from
+    the quartiles counts as the end of what does not.
 
     Args:
         name: how messages call the targets.
